@@ -1,0 +1,131 @@
+//! What the text logic knows of articles and pages, as JSON Lines for `training/`.
+//!
+//! Training reads features from here, so that they are computed by one program only, the one that ships.
+//!
+//! ```text
+//! training_features articles [IDF_TABLE] < articles.jsonl   sentences and keyword candidates of each article
+//! training_features words < articles.jsonl                  the distinct words of each article
+//! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
+//! ```
+
+use jianbao::analysis::{keywords::candidates::candidates, salience};
+use jianbao::document::page::{self, Layout, headline, line};
+use jianbao::document::{Span, sentence};
+use jianbao::text::document_frequency::{self, DocumentFrequency};
+use jianbao::text::{fold::fold, words::words};
+use rayon::prelude::*;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::io::{BufRead, Write};
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match arguments.as_slice() {
+        ["articles"] => each_article(|row| article(row, &DocumentFrequency::default())),
+        ["articles", table] => {
+            let table = std::fs::read(table).expect("the table can be read");
+            let frequency = DocumentFrequency::new(table).expect("a table of the right size");
+            each_article(|row| article(row, &frequency));
+        }
+        ["words"] => each_article(distinct_words),
+        ["pages", dir] => pages(dir),
+        _ => {
+            eprintln!("usage: training_features articles [IDF_TABLE] | words | pages DIR");
+            std::process::exit(2);
+        }
+    }
+}
+
+fn each_article(of: impl Fn(&Value) -> Value + Sync) {
+    let rows: Vec<Value> = std::io::stdin()
+        .lock()
+        .lines()
+        .map(|line| serde_json::from_str(&line.expect("UTF-8 input")).expect("JSON Lines"))
+        .collect();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for chunk in rows.chunks(256) {
+        let results: Vec<String> = chunk.par_iter().map(|row| of(row).to_string()).collect();
+        for result in results {
+            writeln!(out, "{result}").expect("standard output is open");
+        }
+    }
+}
+
+/// Title and body as the program sees them: `{"id", "title", "text"}`, the dateline taken off.
+fn read(row: &Value) -> (Vec<char>, Vec<char>) {
+    let text: Vec<char> = row["text"].as_str().unwrap_or_default().chars().collect();
+    let article = page::assemble(&text, &page::body_blocks(&text));
+    let article = article.into_iter().next().unwrap_or_default();
+    (row["title"].as_str().unwrap_or_default().chars().collect(), article.text)
+}
+
+fn article(row: &Value, frequency: &DocumentFrequency) -> Value {
+    let (title, text) = read(row);
+    let spans = sentence::sentences(&text);
+    let (folded_title, folded) = (fold(&title), fold(&text));
+    let salience = salience::features(&folded_title, &folded, &spans);
+    let candidates: Vec<Value> = candidates(&folded_title, &folded, &spans, frequency)
+        .into_iter()
+        .map(|c| json!({"key": c.key.iter().collect::<String>(), "title": c.in_title, "text": c.in_text, "features": round(&c.features)}))
+        .collect();
+    json!({
+        "id": row["id"],
+        "title": folded_title.iter().collect::<String>(),
+        "text": folded.iter().collect::<String>(),
+        "printed": text.iter().collect::<String>(),
+        "sentences": spans,
+        "salience": salience.iter().map(|f| round(f)).collect::<Vec<_>>(),
+        "candidates": candidates,
+    })
+}
+
+fn round(features: &[f32]) -> Vec<f64> {
+    features.iter().map(|&x| (f64::from(x) * 1e4).round() / 1e4).collect()
+}
+
+fn distinct_words(row: &Value) -> Value {
+    let (_, text) = read(row);
+    let folded = fold(&text);
+    let rows: BTreeSet<usize> = words(&folded)
+        .into_iter()
+        .map(|word| {
+            let key: Vec<char> = word.span.of(&folded).iter().map(|c| c.to_ascii_lowercase()).collect();
+            document_frequency::row(&key)
+        })
+        .collect();
+    json!(rows)
+}
+
+fn pages(dir: &str) {
+    let mut files: Vec<_> = std::fs::read_dir(dir)
+        .expect("the folder can be read")
+        .map(|entry| entry.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|e| e == "txt"))
+        .collect();
+    files.sort();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for path in files {
+        let text: Vec<char> = std::fs::read_to_string(&path).expect("UTF-8 page").chars().collect();
+        let gold = std::fs::read_to_string(path.with_extension("gold.json")).expect("a gold file");
+        let gold: Value = serde_json::from_str(&gold).expect("JSON");
+        let title_lines: BTreeSet<u64> = gold["articles"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .flat_map(|a| a["title_lines"].as_array().cloned().unwrap_or_default())
+            .filter_map(|n| n.as_u64())
+            .collect();
+        let line_number = |at: usize| text[..at].iter().filter(|&&c| c == '\n').count() as u64;
+        let lines = line::lines(&text);
+        let style = headline::PageStyle::of(&text, &lines);
+        for i in (0..lines.len()).filter(|&i| lines[i].kind == line::LineKind::Short) {
+            let label = title_lines.contains(&line_number(lines[i].span.start));
+            let features = round(&headline::features(&style, &lines, i));
+            let text = Span::text(lines[i].span, &text);
+            writeln!(out, "{}", json!({"page": path.file_name().map(|n| n.to_string_lossy()), "text": text, "label": label, "features": features}))
+                .expect("standard output is open");
+        }
+        let _ = Layout::Page;
+    }
+}

@@ -1,0 +1,133 @@
+//! Choosing the sentences of a summary from their scores.
+
+use super::salience::similarity;
+use crate::document::Span;
+use crate::document::sentence::{is_closing, is_terminal};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// A chosen sentence.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SummarySentence {
+    pub text: String,
+    /// Its place in the article's `text`.
+    pub span: Span,
+    /// How well it summarises the article, 0 to 1.
+    pub score: f64,
+}
+
+/// How long a summary may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Length {
+    /// This many sentences (fewer when the article has fewer).
+    Sentences(usize),
+    /// As many sentences as fit into this many characters; at least one.
+    Chars(usize),
+}
+
+impl Default for Length {
+    fn default() -> Self {
+        Self::Sentences(3)
+    }
+}
+
+/// Two sentences more alike than this say the same.
+const MAX_SIMILARITY: f32 = 0.65;
+/// A shorter sentence says too little to stand alone.
+const MIN_SENTENCE_CHARS: usize = 8;
+/// Only the best this many sentences are considered, so that a huge article stays fast.
+const MAX_CONSIDERED: usize = 200;
+
+/// Chooses sentences of `text` (folded: `folded`) by `logits`, best first, leaving out near-duplicates, headings
+/// and halves of sentences; returns them in document order.
+pub fn choose(text: &[char], folded: &[char], sentences: &[Span], logits: &[f32], length: Length) -> Vec<SummarySentence> {
+    let scores = probabilities(logits);
+    let mut order: Vec<usize> = (0..sentences.len()).filter(|&i| can_stand_alone(sentences[i].of(text))).collect();
+    if order.is_empty() {
+        // Nothing but headings or verse: better those than an empty summary.
+        order = (0..sentences.len()).collect();
+    }
+    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    order.truncate(MAX_CONSIDERED);
+    let mut chosen: Vec<usize> = Vec::new();
+    let mut chars = 0;
+    for i in order {
+        let full = match length {
+            Length::Sentences(n) => chosen.len() >= n,
+            Length::Chars(max) => !chosen.is_empty() && chars + sentences[i].len() > max,
+        };
+        if full && matches!(length, Length::Sentences(_)) {
+            break;
+        }
+        let repeats = || chosen.iter().any(|&c| similarity(sentences[c].of(folded), sentences[i].of(folded)) > MAX_SIMILARITY);
+        if full || repeats() {
+            continue;
+        }
+        chars += sentences[i].len();
+        chosen.push(i);
+    }
+    chosen.sort_unstable();
+    chosen
+        .into_iter()
+        .map(|i| SummarySentence { text: sentences[i].text(text), span: sentences[i], score: scores[i] })
+        .collect()
+}
+
+/// Scores on a scale where a sentence that certainly belongs to a summary of three has 1: thrice its share.
+fn probabilities(logits: &[f32]) -> Vec<f64> {
+    let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let weights: Vec<f64> = logits.iter().map(|&x| f64::from(x - best).exp()).collect();
+    let total: f64 = weights.iter().sum();
+    weights.iter().map(|w| ((3.0 * w / total).min(1.0) * 1e4).round() / 1e4).collect()
+}
+
+/// Ends like a sentence, is not a fragment of a quotation, and says something.
+fn can_stand_alone(sentence: &[char]) -> bool {
+    let last = sentence.iter().rev().find(|&&c| !is_closing(c));
+    let ends = last.is_some_and(|&c| is_terminal(c) || matches!(c, '…' | '.'));
+    ends && sentence.len() >= MIN_SENTENCE_CHARS && marks_balance(sentence)
+}
+
+/// Every quotation mark and bracket that opens is closed, and the other way round.
+fn marks_balance(sentence: &[char]) -> bool {
+    let count = |c: char| sentence.iter().filter(|&&x| x == c).count();
+    let brackets = count('（') + count('(') == count('）') + count(')');
+    brackets && [('“', '”'), ('「', '」'), ('『', '』'), ('《', '》')].into_iter().all(|(open, close)| count(open) == count(close))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::sentence::sentences;
+
+    fn summary(text: &str, logits: &[f32], length: Length) -> Vec<String> {
+        let text: Vec<char> = text.chars().collect();
+        let spans = sentences(&text);
+        choose(&text, &text, &spans, &logits[..spans.len()], length).into_iter().map(|s| s.text).collect()
+    }
+
+    #[test]
+    fn keeps_document_order_and_leaves_out_repeats_and_headings() {
+        let text = "东江大桥今天正式建成通车。\n亮点：速度快\n东江大桥今天正式建成通车了。\n市民排队走上大桥参观拍照。";
+        let logits = [1.0, 9.0, 2.0, 3.0];
+        assert_eq!(summary(text, &logits, Length::Sentences(3)), ["东江大桥今天正式建成通车了。", "市民排队走上大桥参观拍照。"]);
+    }
+
+    #[test]
+    fn a_character_budget_is_kept() {
+        let text = "东江大桥今天正式建成通车。市民排队走上大桥参观拍照。总投资十二亿元人民币左右。";
+        assert_eq!(summary(text, &[1.0, 2.0, 3.0], Length::Chars(26)).len(), 2);
+        assert_eq!(summary(text, &[1.0, 2.0, 3.0], Length::Chars(1)).len(), 1);
+    }
+
+    #[test]
+    fn half_a_quotation_is_not_a_sentence() {
+        assert!(!can_stand_alone(&"“今年的收成很好。".chars().collect::<Vec<_>>()));
+        assert!(can_stand_alone(&"他说：“今年的收成很好。”".chars().collect::<Vec<_>>()));
+    }
+
+    #[test]
+    fn verse_still_gives_something() {
+        assert_eq!(summary("春风又绿江南岸\n明月何时照我还", &[1.0, 2.0], Length::Sentences(1)).len(), 1);
+    }
+}

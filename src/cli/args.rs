@@ -1,0 +1,240 @@
+//! What can be written on the command line.
+
+use crate::document::page::Layout;
+use crate::encoder::candle::device::{DeviceChoice, Precision};
+use crate::model::ModelSource;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use encoding_rs::Encoding;
+use std::path::PathBuf;
+
+/// Turns Chinese newspaper pages and articles into structured briefs.
+#[derive(Debug, Parser)]
+#[command(
+    name = "jianbao",
+    version,
+    about = "jianbao 剪报: Chinese newspaper pages and articles → structured briefs (JSON)",
+    long_about = "jianbao 剪报 splits a Chinese newspaper page into its articles, files each under a sector, picks the \
+        sentences that summarise it, lists its keywords, and writes JSON. One small transformer inside the program \
+        does it all, offline, on CPU or GPU.",
+    after_help = "Examples:\n  \
+        jianbao summarize page.txt                    one page or article → JSON on stdout\n  \
+        pdftotext -layout page.pdf - | jianbao summarize -\n  \
+        jianbao summarize article.txt --max-chars 120 --keywords 5 -o brief.json\n  \
+        jianbao models info                           what is inside\n\n\
+        Exit codes: 0 fine, 1 some inputs failed, 2 usage, 3 input, 4 model, 5 device, 6 output, 130 interrupted.",
+    propagate_version = true,
+    arg_required_else_help = true
+)]
+pub(super) struct CommandLine {
+    #[command(subcommand)]
+    pub command: Command,
+    /// Print errors only
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+    /// Say what is being done: device, model, times
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Read one file (or `-`, standard input) and write one JSON record
+    Summarize(SummarizeArgs),
+    /// List, fetch, check and describe models
+    Models(ModelsArgs),
+    /// Measure a model's quality against gold files
+    Eval(EvalArgs),
+    /// Print the JSON Schema of the records
+    Schema,
+    /// Print a completion script for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (view it with `jianbao man | man -l -`)
+    Man,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct SummarizeArgs {
+    /// The file; `-` reads standard input
+    pub input: PathBuf,
+    /// Write to this file instead of stdout (whole or not at all)
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// How the record is written [default: json on a terminal, jsonl otherwise]
+    #[arg(long, value_enum)]
+    pub format: Option<Format>,
+    /// Refuse larger inputs (bytes, or with K, M, G)
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
+    pub max_bytes: u64,
+    #[command(flatten)]
+    pub document: DocumentArgs,
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// How JSON is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Format {
+    /// Indented, for people
+    Json,
+    /// One line, for programs
+    Jsonl,
+}
+
+/// How a document is read and what is wanted of it.
+#[derive(Debug, Args)]
+pub(super) struct DocumentArgs {
+    /// Sentences of each summary
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "max_chars")]
+    pub sentences: u16,
+    /// Instead: as many sentences as fit into N characters
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub max_chars: Option<u32>,
+    /// Keywords of each article
+    #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub keywords: u16,
+    /// Is it a page of several articles, or one article?
+    #[arg(long, value_enum, default_value_t = LayoutArg::Auto)]
+    pub layout: LayoutArg,
+    /// The text's encoding (utf-8, gb18030, big5, utf-16le, …); `auto` finds it
+    #[arg(long, value_name = "NAME", default_value = "auto", value_parser = parse_encoding)]
+    pub encoding: EncodingArg,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum LayoutArg {
+    /// A page when two or more headlines with text below are found
+    Auto,
+    /// Every headline opens an article
+    Page,
+    /// One article, whatever its headings
+    Article,
+}
+
+impl From<LayoutArg> for Layout {
+    fn from(layout: LayoutArg) -> Self {
+        match layout {
+            LayoutArg::Auto => Self::Auto,
+            LayoutArg::Page => Self::Page,
+            LayoutArg::Article => Self::Article,
+        }
+    }
+}
+
+/// `--encoding`: `None` detects.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct EncodingArg(pub Option<&'static Encoding>);
+
+fn parse_encoding(name: &str) -> Result<EncodingArg, String> {
+    if name == "auto" {
+        return Ok(EncodingArg(None));
+    }
+    let encoding = crate::document::decode::encoding_named(name);
+    encoding.map(|e| EncodingArg(Some(e))).ok_or_else(|| "no such encoding; try utf-8, gb18030, big5 or utf-16le".to_owned())
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let (number, factor) = match text.trim_end_matches(['b', 'B', 'i']).to_ascii_uppercase() {
+        t if t.ends_with('K') => (t[..t.len() - 1].to_owned(), 1 << 10),
+        t if t.ends_with('M') => (t[..t.len() - 1].to_owned(), 1 << 20),
+        t if t.ends_with('G') => (t[..t.len() - 1].to_owned(), 1 << 30),
+        t => (t, 1),
+    };
+    let size: u64 = number.trim().parse().map_err(|_| "expected a number, perhaps with K, M or G".to_owned())?;
+    size.checked_mul(factor).filter(|&size| size > 0).ok_or_else(|| "expected a size from 1 byte up".to_owned())
+}
+
+/// Which model, where.
+#[derive(Debug, Args)]
+pub(super) struct ModelArgs {
+    /// `news` (embedded), a folder, or hf:OWNER/REPO[@REV]
+    #[arg(long, value_name = "MODEL", default_value = "news")]
+    pub model: ModelSource,
+    /// Where to compute: auto, cpu, cuda[:N], metal
+    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    pub device: DeviceChoice,
+    /// Number format of the encoder: f32, f16, bf16
+    #[arg(long, value_name = "DTYPE", default_value = "f32")]
+    pub dtype: Precision,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+    /// Another taxonomy: a TOML file like prompts/sectors.toml
+    #[arg(long, value_name = "FILE")]
+    pub sectors: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct ModelsArgs {
+    #[command(subcommand)]
+    pub command: ModelsCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum ModelsCommand {
+    /// Models that can be used without a network
+    List,
+    /// Fetch a model of the Hugging Face Hub into the cache
+    #[command(after_help = "HF_HOME names the cache, HF_ENDPOINT another server, HF_HUB_OFFLINE=1 forbids the network.")]
+    Fetch {
+        /// hf:OWNER/REPO[@REV]; a commit as REV pins it
+        model: ModelSource,
+    },
+    /// Check a model's files: checksums, then a load
+    Verify {
+        /// `news`, a folder, or hf:OWNER/REPO[@REV]
+        #[arg(default_value = "news")]
+        model: ModelSource,
+    },
+    /// Describe a model
+    Info {
+        /// `news`, a folder, or hf:OWNER/REPO[@REV]
+        #[arg(default_value = "news")]
+        model: ModelSource,
+        /// Write JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct EvalArgs {
+    #[command(subcommand)]
+    pub task: EvalTask,
+    /// Write the figures as one JSON object
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// Also write what was predicted, for other scorers (JSON Lines)
+    #[arg(long, value_name = "FILE", global = true)]
+    pub predictions: Option<PathBuf>,
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum EvalTask {
+    /// Sectors: accuracy, macro-F1, calibration, confusions
+    Sectors {
+        /// Gold: JSON Lines {"id", "sector", "also"}
+        gold: PathBuf,
+        /// Articles: JSON Lines {"id", "title", "text"}, perhaps .gz
+        #[arg(long, value_name = "FILE")]
+        articles: PathBuf,
+    },
+    /// Summaries and keywords: ROUGE, hit@3, keyword F1
+    Extracts {
+        /// Gold: JSON Lines {"id", "title", "sentences", "sum", "kw"}; several files are several annotators
+        #[arg(required = true)]
+        gold: Vec<PathBuf>,
+        /// Articles with the paragraphs as printed; without it the gold sentences are joined
+        #[arg(long, value_name = "FILE")]
+        articles: Option<PathBuf>,
+    },
+    /// Pages: articles, joins, order, headlines against NAME.gold.json beside NAME.txt
+    Pages {
+        /// Folder with NAME.txt and NAME.gold.json
+        folder: PathBuf,
+    },
+}

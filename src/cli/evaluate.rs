@@ -1,0 +1,201 @@
+//! `jianbao eval`: a model's figures against gold.
+
+use super::args::{EvalArgs, EvalTask};
+use super::error::{CliError, ExitStatus};
+use super::printer::Printer;
+use super::session;
+use crate::analysis::summary::Length;
+use crate::document::page::{self, Layout};
+use crate::evaluation::{extracts, pages, sectors};
+use crate::model::Model;
+use crate::output::record::ArticleBrief;
+use crate::pipeline::document::{self, Input, Options};
+use indicatif::{ProgressBar, ProgressStyle};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use std::collections::HashMap;
+use std::fmt::Write;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+
+/// An article of a JSON Lines file.
+#[derive(Deserialize)]
+struct ArticleRow {
+    id: String,
+    #[serde(default)]
+    title: String,
+    text: String,
+}
+
+pub(super) fn run(args: &EvalArgs, printer: &Printer) -> Result<(), CliError> {
+    match &args.task {
+        EvalTask::Sectors { gold, articles } => evaluate_sectors(args, gold, articles, printer),
+        EvalTask::Extracts { gold, articles } => evaluate_extracts(args, gold, articles.as_deref(), printer),
+        EvalTask::Pages { folder } => evaluate_pages(args, folder, printer),
+    }
+}
+
+fn evaluate_sectors(args: &EvalArgs, gold: &Path, articles: &Path, printer: &Printer) -> Result<(), CliError> {
+    let golds: Vec<sectors::Gold> = rows(gold)?;
+    let articles: HashMap<String, ArticleRow> = rows::<ArticleRow>(articles)?.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let model = session::load_model(&args.model, printer)?;
+    let progress = progress(golds.len());
+    let mut predictions = Vec::with_capacity(golds.len());
+    for gold in &golds {
+        if let Some(row) = articles.get(&gold.id) {
+            let brief = titled(row, &model)?;
+            predictions.push(sectors::Prediction { id: gold.id.clone(), sector: brief.sector.key, score: brief.sector.score });
+        }
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let figures = sectors::score(&golds, &predictions);
+    let mut table = table(&[
+        ("articles", figures.articles as f64),
+        ("missing", figures.missing as f64),
+        ("accuracy", figures.accuracy),
+        ("accuracy_also", figures.accuracy_also),
+        ("macro_f1", figures.macro_f1),
+        ("calibration_error", figures.calibration_error),
+    ]);
+    for (gold, predicted, n) in &figures.confusions {
+        let _ = writeln!(table, "  {n:3} × {gold} taken for {predicted}");
+    }
+    finish(args, &figures, &table, &predictions, printer)
+}
+
+fn evaluate_extracts(args: &EvalArgs, gold: &[std::path::PathBuf], articles: Option<&Path>, printer: &Printer) -> Result<(), CliError> {
+    let annotators: Vec<Vec<extracts::Gold>> = gold.iter().map(|path| rows(path)).collect::<Result<_, _>>()?;
+    let texts: HashMap<String, ArticleRow> = match articles {
+        Some(path) => rows::<ArticleRow>(path)?.into_iter().map(|row| (row.id.clone(), row)).collect(),
+        None => HashMap::new(),
+    };
+    let model = session::load_model(&args.model, printer)?;
+    let progress = progress(annotators[0].len());
+    let mut predictions = Vec::with_capacity(annotators[0].len());
+    for gold in &annotators[0] {
+        let joined = ArticleRow { id: gold.id.clone(), title: gold.title.clone(), text: gold.sentences.concat() };
+        let brief = titled(texts.get(&gold.id).unwrap_or(&joined), &model)?;
+        predictions.push(extracts::Prediction {
+            id: gold.id.clone(),
+            summary: brief.summary.into_iter().map(|s| s.text).collect(),
+            keywords: brief.keywords.into_iter().map(|k| k.text).collect(),
+        });
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let figures = extracts::score(&annotators, &predictions);
+    let table = table(&[
+        ("articles", figures.articles as f64),
+        ("missing", figures.missing as f64),
+        ("rouge1", figures.rouge1),
+        ("rouge2", figures.rouge2),
+        ("rougeL", figures.rouge_l),
+        ("hit@3", figures.hit_at_3),
+        ("kw_f1@5", figures.keyword_f1_at_5),
+        ("kw_relaxed@5", figures.keyword_relaxed_at_5),
+        ("kw_f1@8", figures.keyword_f1_at_8),
+        ("kw_relaxed@8", figures.keyword_relaxed_at_8),
+    ]);
+    finish(args, &figures, &table, &predictions, printer)
+}
+
+fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(), CliError> {
+    let name = folder.display().to_string();
+    let mut gold_files: Vec<_> = std::fs::read_dir(folder)
+        .map_err(|e| CliError::unreadable(&name, &e))?
+        .flatten()
+        .map(|entry| entry.path())
+        .filter(|path| path.to_string_lossy().ends_with(".gold.json"))
+        .collect();
+    gold_files.sort();
+    let model = session::load_model(&args.model, printer)?;
+    let progress = progress(gold_files.len());
+    let (mut scores, mut records) = (Vec::new(), Vec::new());
+    for path in &gold_files {
+        let gold: pages::Gold = serde_json::from_str(&read_text(path)?)
+            .map_err(|e| CliError::new(ExitStatus::Input, format!("{} is not a gold page: {e}", path.display())))?;
+        let text_path = path.to_string_lossy().replace(".gold.json", ".txt");
+        let bytes = std::fs::read(&text_path).map_err(|e| CliError::unreadable(&text_path, &e))?;
+        let input = Input { id: &text_path, path: &text_path, bytes: &bytes };
+        let options = Options { layout: Layout::Page, ..Options::default() };
+        let brief = document::brief(input, &model, &options).map_err(|e| CliError::document(&text_path, &e))?;
+        let text: Vec<char> = String::from_utf8_lossy(&bytes).chars().collect();
+        let predicted: Vec<pages::Predicted> =
+            brief.articles.iter().map(|a| pages::Predicted { title: a.title.clone(), spans: a.spans.clone() }).collect();
+        scores.push(pages::score_page(&text, &gold, &predicted));
+        records.push(brief);
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let figures = pages::sum(&scores, 0);
+    let table = table(&[
+        ("pages", figures.pages as f64),
+        ("missing", figures.missing as f64),
+        ("bcubed_f1", figures.bcubed_f1),
+        ("join_acc", figures.join_acc),
+        ("joins", figures.joins as f64),
+        ("order_acc", figures.order_acc),
+        ("title_acc", figures.title_acc),
+        ("count_exact", figures.count_exact),
+        ("dup_once", figures.dup_once),
+    ]);
+    finish(args, &figures, &table, &records, printer)
+}
+
+/// The brief of an article whose title is known.
+fn titled(row: &ArticleRow, model: &Model) -> Result<ArticleBrief, CliError> {
+    let text: Vec<char> = row.text.chars().collect();
+    let mut article = page::assemble(&text, &page::body_blocks(&text)).remove(0);
+    article.title = row.title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let options = Options { summary: Length::Sentences(3), ..Options::default() };
+    Ok(document::briefs(vec![article], model, &options)?.remove(0))
+}
+
+fn finish(args: &EvalArgs, figures: &impl Serialize, table: &str, predictions: &[impl Serialize], printer: &Printer) -> Result<(), CliError> {
+    if let Some(path) = &args.predictions {
+        let mut lines = String::new();
+        for prediction in predictions {
+            lines.push_str(&super::printer::json_text(prediction, false));
+        }
+        std::fs::write(path, lines).map_err(|e| CliError::output(&path.display().to_string(), &e))?;
+    }
+    if args.json { printer.json(figures, false) } else { printer.data(table.as_bytes()) }
+}
+
+fn table(rows: &[(&str, f64)]) -> String {
+    let mut out = String::new();
+    for (name, value) in rows {
+        let shown = if value.fract() == 0.0 && *value > 1.0 || *name == "missing" { format!("{value:.0}") } else { format!("{value:.4}") };
+        let _ = writeln!(out, "{name:18} {shown}");
+    }
+    out
+}
+
+fn progress(length: usize) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").expect("a valid template");
+    ProgressBar::new(length as u64).with_style(style)
+}
+
+fn read_text(path: &Path) -> Result<String, CliError> {
+    std::fs::read_to_string(path).map_err(|e| CliError::unreadable(&path.display().to_string(), &e))
+}
+
+/// Rows of a JSON Lines file, perhaps compressed with gzip.
+fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CliError> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|e| CliError::unreadable(&name, &e))?;
+    let reader: Box<dyn Read> =
+        if path.extension().is_some_and(|e| e == "gz") { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let mut out = Vec::new();
+    for (number, line) in BufReader::new(reader).lines().enumerate() {
+        let line = line.map_err(|e| CliError::unreadable(&name, &e))?;
+        if !line.trim().is_empty() {
+            let row = serde_json::from_str(&line)
+                .map_err(|e| CliError::new(ExitStatus::Input, format!("{name}, line {}: {e}", number + 1)))?;
+            out.push(row);
+        }
+    }
+    Ok(out)
+}

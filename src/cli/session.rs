@@ -1,0 +1,45 @@
+//! From model arguments to a loaded model.
+
+use super::args::{DocumentArgs, ModelArgs};
+use super::error::{CliError, ExitStatus};
+use super::printer::Printer;
+use crate::analysis::sector::Taxonomy;
+use crate::analysis::summary::Length;
+use crate::encoder::candle::device;
+use crate::model::{self, Model};
+use crate::pipeline::document::Options;
+use crate::text::words;
+use std::time::Instant;
+
+/// Loads the model that was asked for; the word dictionary is read meanwhile.
+pub(super) fn load_model(args: &ModelArgs, printer: &Printer) -> Result<Model, CliError> {
+    let began = Instant::now();
+    // Fails only when a pool exists already, which is fine.
+    let _ = rayon::ThreadPoolBuilder::new().num_threads(args.threads.map_or(0, usize::from)).build_global();
+    std::thread::spawn(words::load_dictionary);
+    let taxonomy = match &args.sectors {
+        None => Taxonomy::embedded(),
+        Some(path) => Taxonomy::read(path).map_err(|e| {
+            CliError::new(ExitStatus::Usage, format!("{} {e}", path.display()))
+                .hint("the form is that of prompts/sectors.toml: [[sector]] tables with key, label, text and perhaps iptc")
+        })?,
+    };
+    let (device, chosen) = device::open(args.device)?;
+    printer.detail(&format!("device: {chosen}"));
+    let model = model::load(&args.model, taxonomy, device, args.dtype)?;
+    printer.detail(&format!("model: {} loaded in {} ms", args.model, began.elapsed().as_millis()));
+    Ok(model)
+}
+
+/// Options of a document.
+pub(super) fn options(args: &DocumentArgs) -> Options {
+    Options {
+        layout: args.layout.into(),
+        encoding: args.encoding.0,
+        summary: match args.max_chars {
+            Some(chars) => Length::Chars(chars as usize),
+            None => Length::Sentences(args.sentences.into()),
+        },
+        keywords: args.keywords.into(),
+    }
+}

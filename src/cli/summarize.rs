@@ -1,0 +1,72 @@
+//! `jianbao summarize`: one input → one record.
+
+use super::args::{Format, SummarizeArgs};
+use super::error::{CliError, ExitStatus};
+use super::printer::{Printer, json_text};
+use super::session;
+use crate::output::record::{Brief, Record};
+use crate::pipeline::document::{self, Input};
+use std::fs::File;
+use std::io::{Read, Write};
+use std::path::Path;
+use std::time::Instant;
+
+pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliError> {
+    let path = args.input.to_string_lossy();
+    // The input first: a mistyped path should not wait for a model.
+    let bytes = read(&args.input, args.max_bytes)?;
+    let model = session::load_model(&args.model, printer)?;
+    let began = Instant::now();
+    let input = Input { id: &path, path: &path, bytes: &bytes };
+    let brief = document::brief(input, &model, &session::options(&args.document)).map_err(|e| CliError::document(&path, &e))?;
+    printer.detail(&format!("{} articles in {} ms", brief.articles.len(), began.elapsed().as_millis()));
+    for warning in &brief.warnings {
+        printer.warning(&format!("{path}: {}", warning.message));
+    }
+    write(args, brief, printer)
+}
+
+fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), CliError> {
+    let on_terminal = args.output.is_none() && printer.stdout_is_terminal();
+    let format = args.format.unwrap_or(if on_terminal { Format::Json } else { Format::Jsonl });
+    let record = Record::Brief(Box::new(brief));
+    match &args.output {
+        None => printer.json(&record, format == Format::Json),
+        Some(path) => {
+            write_whole(path, json_text(&record, format == Format::Json).as_bytes())
+                .map_err(|e| CliError::output(&path.display().to_string(), &e))
+        }
+    }
+}
+
+/// Temporary file beside the target, synced, then renamed: the target is whole or untouched.
+fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".jianbao-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
+}
+
+/// Reads an input whole, up to a limit; never more than the limit is held in memory.
+fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, CliError> {
+    let name = path.to_string_lossy();
+    let unreadable = |e: std::io::Error| CliError::unreadable(&name, &e);
+    let reader: Box<dyn Read> = if path.as_os_str() == "-" {
+        Box::new(std::io::stdin().lock())
+    } else {
+        let file = File::open(path).map_err(unreadable)?;
+        if file.metadata().map_err(unreadable)?.is_dir() {
+            return Err(unreadable(std::io::ErrorKind::IsADirectory.into()));
+        }
+        Box::new(file)
+    };
+    let mut bytes = Vec::new();
+    reader.take(max_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > max_bytes {
+        let message = format!("{name} is larger than {max_bytes} bytes");
+        return Err(CliError::new(ExitStatus::Input, message).hint("raise the limit with --max-bytes"));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,61 @@
+//! One article, put together from places on its page.
+
+use super::Span;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// Where and when a report says it was filed: `湖南日报2月17日讯`, `新华社北京9月21日电`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct Dateline {
+    /// The paper or agency, as printed.
+    pub paper: String,
+    /// The place, when one is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<String>,
+    /// The date, as printed.
+    pub date: Option<String>,
+}
+
+/// An article before analysis.
+///
+/// The law: `text` is the characters of `spans`, in order, with one `\n` between paragraphs
+/// (`paragraph_starts` says which spans open one).
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Article {
+    /// The headline's decks, joined by one space; empty when there is none.
+    pub title: String,
+    pub title_spans: Vec<Span>,
+    /// Credits as printed: `全媒体记者 曹娟`, `通讯员 陶韬`.
+    pub byline: Vec<String>,
+    pub dateline: Option<Dateline>,
+    /// Where bylines and dateline stood.
+    pub credit_spans: Vec<Span>,
+    /// The body in reading order.
+    pub text: Vec<char>,
+    /// Where `text` came from.
+    pub spans: Vec<Span>,
+    /// Indices into `spans`: the span that opens each paragraph.
+    pub paragraph_starts: Vec<usize>,
+}
+
+impl Article {
+    /// Adds one paragraph made of `pieces` of `source`, read on without a break.
+    pub fn push_paragraph(&mut self, source: &[char], pieces: &[Span]) {
+        let pieces: Vec<Span> = pieces.iter().copied().filter(|piece| !piece.is_empty()).collect();
+        if pieces.is_empty() {
+            return;
+        }
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.paragraph_starts.push(self.spans.len());
+        for piece in pieces {
+            self.text.extend_from_slice(piece.of(source));
+            self.spans.push(piece);
+        }
+    }
+
+    pub fn has_body(&self) -> bool {
+        !self.text.is_empty()
+    }
+}

@@ -1,0 +1,209 @@
+//! Which short lines are headlines: features of a line among its neighbours, and a small trained network.
+//!
+//! A heading inside an article (`亮点：…`, `一、…`, or just a short line) looks like a headline; what tells them
+//! apart is the page: whether a dateline or byline follows as under the other headlines, and whether the text
+//! goes on about the same things after it.
+
+use super::line::{Line, LineKind, ends_sentence};
+use crate::document::Span;
+use crate::text::fold::{fold, is_han};
+use crate::text::patterns::PATTERNS;
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+/// Length of [`features`].
+pub const FEATURES: usize = 40;
+/// How much text before and after a line its words are compared with.
+const CONTEXT_CHARS: usize = 400;
+
+/// A network with one hidden layer: `sigmoid(out · tanh(hidden · x + hidden_bias) + out_bias)`, x standardised.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadlineModel {
+    mean: Vec<f32>,
+    scale: Vec<f32>,
+    hidden: Vec<Vec<f32>>,
+    hidden_bias: Vec<f32>,
+    out: Vec<f32>,
+    out_bias: f32,
+}
+
+static EMBEDDED: LazyLock<HeadlineModel> = LazyLock::new(|| {
+    serde_json::from_str(include_str!("../../../models/news/headline.json"))
+        .expect("models/news/headline.json is part of the program")
+});
+
+impl HeadlineModel {
+    /// The network trained with the embedded model; it reads no encoder and costs microseconds.
+    pub fn embedded() -> &'static Self {
+        &EMBEDDED
+    }
+
+    /// The probability that the line with these features is (part of) a headline.
+    pub fn probability(&self, features: &[f32; FEATURES]) -> f32 {
+        let x: Vec<f32> =
+            features.iter().zip(&self.mean).zip(&self.scale).map(|((x, mean), scale)| (x - mean) / scale).collect();
+        let mut score = self.out_bias;
+        for ((row, bias), out) in self.hidden.iter().zip(&self.hidden_bias).zip(&self.out) {
+            let sum: f32 = row.iter().zip(&x).map(|(w, x)| w * x).sum::<f32>() + bias;
+            score += out * sum.tanh();
+        }
+        1.0 / (1.0 + (-score).exp())
+    }
+}
+
+/// Pairs of neighbouring Chinese characters, the cheapest stand-in for words.
+fn bigrams(folded: &[char], into: &mut HashSet<(char, char)>) {
+    into.extend(folded.windows(2).filter(|w| is_han(w[0]) && is_han(w[1])).map(|w| (w[0], w[1])));
+}
+
+fn share(part: &HashSet<(char, char)>, whole: &HashSet<(char, char)>) -> f32 {
+    if part.is_empty() {
+        return 0.0;
+    }
+    part.iter().filter(|pair| whole.contains(*pair)).count() as f32 / part.len() as f32
+}
+
+/// What the page says of itself before single lines are looked at.
+pub struct PageStyle {
+    folded: Vec<char>,
+    /// Share of short-line runs that a dateline or byline follows.
+    credited_share: f32,
+    short_share: f32,
+}
+
+impl PageStyle {
+    pub fn of(text: &[char], lines: &[Line]) -> Self {
+        let short = |i: usize| lines[i].kind == LineKind::Short;
+        let run_ends: Vec<usize> = (0..lines.len()).filter(|&i| short(i) && (i + 1 == lines.len() || !short(i + 1))).collect();
+        let credited = run_ends.iter().filter(|&&i| i + 1 < lines.len() && is_credit(&lines[i + 1])).count();
+        let shorts = (0..lines.len()).filter(|&i| short(i)).count();
+        Self {
+            folded: fold(text),
+            credited_share: credited as f32 / run_ends.len().max(1) as f32,
+            short_share: shorts as f32 / lines.len().max(1) as f32,
+        }
+    }
+
+    /// Text of body lines after line `i` (or before it), up to [`CONTEXT_CHARS`].
+    fn body_text(&self, lines: &[Line], i: usize, forward: bool) -> Vec<char> {
+        let mut out = Vec::with_capacity(CONTEXT_CHARS);
+        let order: Box<dyn Iterator<Item = &Line>> =
+            if forward { Box::new(lines[i + 1..].iter()) } else { Box::new(lines[..i].iter().rev()) };
+        // Bounded look-around: a page of ten thousand one-character lines stays linear.
+        for line in order.take(24) {
+            if line.kind != LineKind::Body {
+                continue;
+            }
+            let slice = line.span.of(&self.folded);
+            let room = CONTEXT_CHARS - out.len();
+            out.extend_from_slice(if forward { &slice[..slice.len().min(room)] } else { &slice[slice.len().saturating_sub(room)..] });
+            if out.len() >= CONTEXT_CHARS {
+                break;
+            }
+        }
+        out
+    }
+}
+
+fn is_credit(line: &Line) -> bool {
+    line.dateline_chars > 0 || line.kind == LineKind::Byline
+}
+
+/// What the network reads of line `i`, a [`LineKind::Short`] line.
+pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
+    let line = &lines[i];
+    let slice = line.span.of(&page.folded);
+    let text: String = slice.iter().collect();
+    let flag = |b: bool| f32::from(u8::from(b));
+    let count = |f: &dyn Fn(char) -> bool| slice.iter().filter(|&&c| f(c)).count() as f32;
+    let body = |line: Option<&Line>| line.is_some_and(|l| l.kind == LineKind::Body);
+    let short = |line: Option<&Line>| line.is_some_and(|l| l.kind == LineKind::Short);
+    let previous = i.checked_sub(1).and_then(|i| lines.get(i));
+    let next = lines.get(i + 1);
+    // The line after the run of short lines that this one stands in, and how long the run is.
+    let run_start = (0..i).rev().take(8).take_while(|&j| lines[j].kind == LineKind::Short).last().unwrap_or(i);
+    let run_end = (i + 1..lines.len()).take(8).take_while(|&j| lines[j].kind == LineKind::Short).last().unwrap_or(i);
+    let after_run = lines.get(run_end + 1);
+    let credited = after_run.is_some_and(is_credit);
+    let previous_text = |l: &Line| Span::new(l.span.end.saturating_sub(12).max(l.span.start), l.span.end);
+    let previous_ends = previous.is_none_or(|l| ends_sentence(previous_text(l).of(&page.folded)));
+    let previous_credit = previous.is_some_and(|l| {
+        l.kind == LineKind::Byline && PATTERNS.photo_credit.is_match(&l.span.text(&page.folded))
+    });
+    let length = |l: Option<&Line>| l.map_or(0.0, |l| (l.span.len() as f32 / 100.0).min(3.0));
+    let (before, after) = (page.body_text(lines, i, false), page.body_text(lines, i, true));
+    let lead = &after[..after.len().min(80)];
+    let mut own = HashSet::new();
+    bigrams(slice, &mut own);
+    let set = |text: &[char]| {
+        let mut set = HashSet::new();
+        bigrams(text, &mut set);
+        set
+    };
+    let (before_set, after_set, lead_set) = (set(&before), set(&after), set(lead));
+    let lead_text: String = lead.iter().take(24).collect();
+    let starts_lead = PATTERNS.lead.is_match(&lead_text);
+    let spaces = slice.windows(3).filter(|w| w[1].is_whitespace() && is_han(w[0]) && is_han(w[2])).count() as f32;
+    let digits = count(&|c| c.is_ascii_digit());
+    [
+        (slice.len() as f32 / 20.0).min(3.5),
+        flag(slice.len() <= 5),
+        flag(slice.len() <= 12),
+        flag(slice.last().is_some_and(|c| matches!(c, '！' | '？' | '!' | '?'))),
+        flag(slice.last().is_some_and(|c| matches!(c, '：' | ':'))),
+        flag(slice.last().is_some_and(|c| matches!(c, '”' | '’' | ')' | '）' | '》'))),
+        flag(slice.first().is_some_and(|c| matches!(c, '“' | '《' | '‘'))),
+        flag(slice.first().is_some_and(|c| matches!(c, '（' | '(' | '—' | '【'))),
+        flag(text.contains('，')),
+        count(&|c| c == '，' || c == '、').min(4.0),
+        flag(text.contains('。')),
+        flag(text.contains('：') || text.contains(':')),
+        spaces.min(3.0),
+        digits / slice.len() as f32,
+        flag(PATTERNS.enumerator.is_match(&text)),
+        flag(i == 0),
+        flag(i + 1 == lines.len()),
+        flag(line.blank_before == 0),
+        flag(next.is_some_and(|l| l.blank_before == 0)),
+        flag(previous.is_none()),
+        length(previous),
+        flag(body(previous)),
+        flag(short(previous)),
+        flag(previous_ends),
+        flag(previous.is_some_and(|l| l.kind == LineKind::Byline)),
+        flag(previous_credit),
+        length(next),
+        flag(short(next)),
+        flag(credited),
+        flag(next.is_some_and(is_credit)),
+        length(after_run),
+        (run_end - run_start) as f32,
+        (i - run_start) as f32,
+        page.credited_share,
+        page.credited_share * flag(!credited),
+        page.short_share,
+        share(&own, &after_set) - share(&own, &before_set),
+        share(&own, &lead_set),
+        share(&lead_set, &before_set),
+        flag(starts_lead),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::page::line::lines;
+
+    #[test]
+    fn a_dateline_below_is_seen() {
+        let text: Vec<char> = "河堤加固工程开工\n东江日报3月2日讯(记者 林小满)今天，河堤加固工程在东江开工。\n工程总投资两亿元。"
+            .chars()
+            .collect();
+        let lines = lines(&text);
+        let features = features(&PageStyle::of(&text, &lines), &lines, 0);
+        assert_eq!((features[28], features[33]), (1.0, 1.0));
+        assert!(HeadlineModel::embedded().probability(&features) > 0.5);
+    }
+}

@@ -1,0 +1,172 @@
+//! The lines of a page and what can be said of each by looking at it alone.
+
+use crate::document::Span;
+use crate::document::sentence::{is_closing, is_line_end, is_terminal};
+use crate::text::fold::{fold, is_han, is_wide};
+use crate::text::patterns::PATTERNS;
+
+/// What a line is by its own looks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LineKind {
+    /// Prose, or a line too long to be a headline.
+    Body,
+    /// Short and without a full stop: a headline, a heading inside an article, a list item, verse.
+    Short,
+    /// Names of authors or photographers.
+    Byline,
+    /// Page numbers, dates, editors.
+    Furniture,
+}
+
+/// A line that is not blank.
+#[derive(Debug, Clone)]
+pub struct Line {
+    /// Without white space at its ends.
+    pub span: Span,
+    pub kind: LineKind,
+    /// Blank lines directly before it.
+    pub blank_before: usize,
+    /// The line begins with a dateline that is this long, in characters from `span.start`.
+    pub dateline_chars: usize,
+}
+
+/// Longer lines are never headlines.
+pub const MAX_HEADLINE_CHARS: usize = 64;
+/// Patterns look at no more than this of a line: a 5 MB line must not cost more than a short one.
+const PATTERN_CHARS: usize = 160;
+
+/// The lines of `text` that are not blank.
+pub fn lines(text: &[char]) -> Vec<Line> {
+    let mut out = Vec::new();
+    let (mut start, mut blank) = (0, 0);
+    for raw in text.split_inclusive(|&c| is_line_end(c)) {
+        let span = Span::new(start, start + raw.len()).trimmed(text);
+        start += raw.len();
+        if span.is_empty() {
+            blank += 1;
+            continue;
+        }
+        let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
+        let head_text: String = head.iter().collect();
+        let dateline_chars = PATTERNS.dateline.find(&head_text).map_or(0, |m| head_text[..m.end()].chars().count());
+        out.push(Line { span, kind: kind_of(&head, &head_text, span.len(), dateline_chars), blank_before: blank, dateline_chars });
+        blank = 0;
+    }
+    out
+}
+
+fn kind_of(head: &[char], head_text: &str, len: usize, dateline_chars: usize) -> LineKind {
+    if len <= 80 && PATTERNS.furniture.is_match(head_text) {
+        LineKind::Furniture
+    } else if len <= 60 && dateline_chars == 0 && PATTERNS.byline.is_match(head_text) {
+        LineKind::Byline
+    } else if len <= MAX_HEADLINE_CHARS && dateline_chars == 0 && !ends_like_prose(head) {
+        LineKind::Short
+    } else {
+        LineKind::Body
+    }
+}
+
+/// Ends with a full stop (closing marks aside). Headlines may end with `！` and `？`, never with `。`.
+fn ends_like_prose(line: &[char]) -> bool {
+    let last = line.iter().rev().find(|&&c| !is_closing(c));
+    matches!(last, Some('。' | '；' | '，' | '、' | ';' | ','))
+}
+
+/// Ends the way a finished paragraph ends.
+pub fn ends_sentence(line: &[char]) -> bool {
+    let last = line.iter().rev().find(|&&c| !is_closing(c));
+    last.is_some_and(|&c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；'))
+}
+
+/// The parts of a line that make its text: spaces that OCR put between Chinese characters are left out.
+///
+/// A line counts as spaced out when four in ten of its neighbouring Chinese characters are apart; a space
+/// between two names or two decks in an ordinary line stays.
+pub fn pieces(text: &[char], span: Span) -> Vec<Span> {
+    let slice = span.of(text);
+    let (mut together, mut apart) = (0usize, 0usize);
+    let mut previous: Option<(usize, char)> = None;
+    for (i, &c) in slice.iter().enumerate().filter(|(_, c)| !c.is_whitespace()) {
+        if let Some((at, before)) = previous
+            && is_han(before)
+            && is_han(c)
+        {
+            if i == at + 1 { together += 1 } else { apart += 1 }
+        }
+        previous = Some((i, c));
+    }
+    if apart < 3 || apart * 10 < (apart + together) * 4 {
+        return vec![span];
+    }
+    let mut out: Vec<Span> = Vec::new();
+    let mut start = 0;
+    let mut at = 0;
+    while at < slice.len() {
+        if !slice[at].is_whitespace() {
+            at += 1;
+            continue;
+        }
+        let gap = at;
+        while at < slice.len() && slice[at].is_whitespace() {
+            at += 1;
+        }
+        if at < slice.len() && (is_wide(slice[gap - 1]) || is_wide(slice[at])) {
+            out.push(Span::new(start, gap).shifted(span.start));
+            start = at;
+        }
+    }
+    out.push(Span::new(start, slice.len()).shifted(span.start));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kind(line: &str) -> LineKind {
+        let text: Vec<char> = line.chars().collect();
+        lines(&text)[0].kind
+    }
+
+    #[test]
+    fn tells_lines_apart() {
+        for byline in ["东江日报全媒体记者 林小满", "通讯员 何田", "本报记者 周默 摄影报道", "（记者 方圆）", "文/图 于晴", "摄影：石磊", "编辑：王小文"] {
+            assert!(matches!(kind(byline), LineKind::Byline | LineKind::Furniture), "{byline}");
+        }
+        for furniture in ["第3版", "2023年2月17日 星期五", "（下转第3版）", "责任编辑：杨柳 版式：李梅", "—— 5 ——", "A07"] {
+            assert_eq!(kind(furniture), LineKind::Furniture, "{furniture}");
+        }
+        for short in ["春耕时节机声隆隆", "亮点：订单排到明年", "一、守住粮食安全底线", "谁来种地？"] {
+            assert_eq!(kind(short), LineKind::Short, "{short}");
+        }
+        assert_eq!(kind("记者来到田间，看到农机来回穿梭。"), LineKind::Body);
+        assert_eq!(kind("市长强调记者要多下基层采访"), LineKind::Short);
+    }
+
+    #[test]
+    fn measures_datelines() {
+        for (line, dateline) in [
+            ("东江日报2月17日讯(记者 林小满)今天召开会议。", "东江日报2月17日讯(记者 林小满)"),
+            ("新华社北京9月21日电  （记者林小满、何田）国务院召开会议。", "新华社北京9月21日电  （记者林小满、何田）"),
+            ("本报讯 记者从市水务局获悉，水库开工。", "本报讯 "),
+            ("【本报讯】水库开工。", "【本报讯】"),
+            ("央视网消息：水库开工。", "央视网消息："),
+            ("晨报的记者在现场看到，水库开工的消息传来。", ""),
+            ("电影节开幕，消息传来。", ""),
+        ] {
+            let text: Vec<char> = line.chars().collect();
+            let line = &lines(&text)[0];
+            assert_eq!(text[..line.dateline_chars].iter().collect::<String>(), dateline);
+        }
+    }
+
+    #[test]
+    fn removes_spaces_that_ocr_put_in() {
+        let text: Vec<char> = "全 省 工 业 经 济 GDP growth 增 长".chars().collect();
+        let joined: String = pieces(&text, Span::new(0, text.len())).into_iter().map(|p| p.text(&text)).collect();
+        assert_eq!(joined, "全省工业经济GDP growth增长");
+        let names: Vec<char> = "林小满 何田 出席会议".chars().collect();
+        assert_eq!(pieces(&names, Span::new(0, names.len())).len(), 1);
+    }
+}

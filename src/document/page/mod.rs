@@ -1,0 +1,257 @@
+//! Page → articles, for pages in sane reading order.
+//!
+//! Lines are classified ([`line`]), headlines found among the short ones ([`headline`]), and everything between
+//! two headlines belongs to the first. Putting *broken* pages back into order (cut paragraphs, interleaved
+//! columns, repeated passages) has its seam between [`blocks`] and [`assemble`]: blocks may be regrouped and
+//! reordered there before articles are built, and nothing after it assumes page order.
+
+pub mod headline;
+pub mod line;
+
+use super::{Article, Dateline, Span};
+use crate::text::fold::fold;
+use crate::text::patterns::PATTERNS;
+use headline::{HeadlineModel, PageStyle};
+use line::{Line, LineKind};
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// How to read an input.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Layout {
+    /// A page when at least two headlines with text below are found, else one article.
+    #[default]
+    Auto,
+    /// A page: every headline found opens an article.
+    Page,
+    /// One article, whatever its headings.
+    Article,
+}
+
+/// What a block is on its page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BlockKind {
+    Headline,
+    Byline,
+    Body,
+    Furniture,
+}
+
+/// A line with its role.
+#[derive(Debug, Clone)]
+pub struct Block {
+    pub span: Span,
+    pub kind: BlockKind,
+    /// Length of the dateline at its beginning, 0 when there is none.
+    pub dateline_chars: usize,
+}
+
+/// A headline probability from which a short line opens an article.
+const MIN_HEADLINE_PROBABILITY: f32 = 0.5;
+
+/// Splits decoded text into articles. At least one article comes back for text that is not blank.
+pub fn split(text: &[char], layout: Layout) -> Vec<Article> {
+    assemble(text, &blocks(text, layout))
+}
+
+/// The blocks of a page, in page order.
+pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
+    let lines = line::lines(text);
+    let mut kinds: Vec<BlockKind> = lines.iter().map(|line| plain_kind(line.kind)).collect();
+    if layout != Layout::Article {
+        let style = PageStyle::of(text, &lines);
+        for i in (0..lines.len()).filter(|&i| lines[i].kind == LineKind::Short) {
+            let features = headline::features(&style, &lines, i);
+            if HeadlineModel::embedded().probability(&features) >= MIN_HEADLINE_PROBABILITY {
+                kinds[i] = BlockKind::Headline;
+            }
+        }
+        demote_headlines_without_body(&mut kinds);
+    }
+    if layout == Layout::Article || (layout == Layout::Auto && headline_runs(&kinds) < 2) {
+        kinds = lines.iter().map(|line| plain_kind(line.kind)).collect();
+        mark_opening_headline(&lines, &mut kinds);
+    }
+    lines
+        .iter()
+        .zip(kinds)
+        .map(|(line, kind)| Block { span: line.span, kind, dateline_chars: line.dateline_chars })
+        .collect()
+}
+
+/// The blocks of text that is one article's body already: no headline is looked for.
+pub fn body_blocks(text: &[char]) -> Vec<Block> {
+    line::lines(text)
+        .into_iter()
+        .map(|line| Block { span: line.span, kind: plain_kind(line.kind), dateline_chars: line.dateline_chars })
+        .collect()
+}
+
+fn plain_kind(kind: LineKind) -> BlockKind {
+    match kind {
+        LineKind::Body | LineKind::Short => BlockKind::Body,
+        LineKind::Byline => BlockKind::Byline,
+        LineKind::Furniture => BlockKind::Furniture,
+    }
+}
+
+fn headline_runs(kinds: &[BlockKind]) -> usize {
+    let open = |i: usize| kinds[i] == BlockKind::Headline && (i == 0 || kinds[i - 1] != BlockKind::Headline);
+    (0..kinds.len()).filter(|&i| open(i)).count()
+}
+
+/// A headline with nothing below it before the next one (or the end of the page) belongs to the text above.
+fn demote_headlines_without_body(kinds: &mut [BlockKind]) {
+    let mut body_below = false;
+    for kind in kinds.iter_mut().rev() {
+        match kind {
+            BlockKind::Body => body_below = true,
+            BlockKind::Headline if !body_below => *kind = BlockKind::Body,
+            _ => {}
+        }
+    }
+}
+
+/// In a single article the headline is the run of short lines it opens with, if prose follows.
+fn mark_opening_headline(lines: &[Line], kinds: &mut [BlockKind]) {
+    const MAX_DECKS: usize = 4;
+    let first = lines.iter().position(|line| line.kind != LineKind::Furniture).unwrap_or(lines.len());
+    let decks = lines[first..].iter().take_while(|line| line.kind == LineKind::Short).count();
+    let prose_follows = lines[first + decks..].iter().any(|line| line.kind == LineKind::Body);
+    if (1..=MAX_DECKS).contains(&decks) && prose_follows {
+        kinds[first..first + decks].fill(BlockKind::Headline);
+    } else if decks > MAX_DECKS && lines[first + 1].blank_before > 0 {
+        // Verse or a list below a title that stands apart.
+        kinds[first] = BlockKind::Headline;
+    }
+}
+
+/// Builds articles from blocks in reading order: a headline after text opens the next article.
+pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
+    let mut articles = Vec::new();
+    let mut current = Article::default();
+    let mut untitled = true;
+    for (i, block) in blocks.iter().enumerate() {
+        match block.kind {
+            BlockKind::Furniture => {}
+            BlockKind::Headline => {
+                let opens = i == 0 || blocks[i - 1].kind != BlockKind::Headline;
+                if opens && (current.has_body() || (!untitled && !current.title_spans.is_empty())) {
+                    articles.push(std::mem::take(&mut current));
+                }
+                untitled = false;
+                current.title_spans.push(block.span);
+            }
+            BlockKind::Byline => {
+                current.byline.extend(credits(&block.span.text(text)));
+                current.credit_spans.push(block.span);
+            }
+            BlockKind::Body => push_body(text, block, &mut current),
+        }
+    }
+    if current.has_body() || !current.title_spans.is_empty() {
+        articles.push(current);
+    }
+    if articles.is_empty() {
+        articles.push(everything(text, blocks));
+    }
+    for article in &mut articles {
+        article.title = title(text, &article.title_spans);
+    }
+    articles
+}
+
+/// A page of nothing but bylines or page numbers: better one odd article than lost text.
+fn everything(text: &[char], blocks: &[Block]) -> Article {
+    let mut article = Article::default();
+    for block in blocks {
+        article.push_paragraph(text, &[block.span]);
+    }
+    article
+}
+
+fn push_body(text: &[char], block: &Block, article: &mut Article) {
+    let mut span = block.span;
+    // A dateline opens a report; further down it is part of the text.
+    if block.dateline_chars > 0 && article.dateline.is_none() && !article.has_body() {
+        let end = block.span.start + block.dateline_chars;
+        let opening = Span::new(block.span.start, end);
+        let (dateline, people) = read_dateline(&opening.text(text), &fold(opening.of(text)));
+        article.dateline = dateline;
+        article.byline.extend(people);
+        article.credit_spans.push(opening.trimmed(text));
+        span = Span::new(end, block.span.end).trimmed(text);
+    }
+    let (span, credit) = trailing_credit(text, span, article.has_body());
+    if !span.is_empty() {
+        article.push_paragraph(text, &line::pieces(text, span));
+    }
+    if let Some(credit) = credit {
+        article.byline.extend(credits(&credit.text(text)));
+        article.credit_spans.push(credit);
+    }
+}
+
+/// `……。（记者 张三）` at the end of a paragraph is a byline.
+fn trailing_credit(text: &[char], span: Span, _has_body: bool) -> (Span, Option<Span>) {
+    const MAX_CREDIT_CHARS: usize = 40;
+    let slice = span.of(text);
+    let Some(open) = slice.iter().rposition(|c| matches!(c, '（' | '(')) else {
+        return (span, None);
+    };
+    let closes = matches!(slice.last(), Some('）' | ')'));
+    let inner: String = fold(&slice[open..]).into_iter().collect();
+    let after_sentence = open > 0 && line::ends_sentence(&slice[open.saturating_sub(4)..open]);
+    if closes && after_sentence && slice.len() - open <= MAX_CREDIT_CHARS && PATTERNS.byline.is_match(&inner) {
+        let credit = Span::new(span.start + open, span.end);
+        return (Span::new(span.start, credit.start).trimmed(text), Some(credit));
+    }
+    (span, None)
+}
+
+/// Reads the groups of a dateline. `folded` has the same characters as `printed`, folded.
+fn read_dateline(printed: &str, folded: &[char]) -> (Option<Dateline>, Vec<String>) {
+    let folded: String = folded.iter().collect();
+    let Some(groups) = PATTERNS.dateline.captures(&folded) else {
+        return (None, Vec::new());
+    };
+    let printed: Vec<char> = printed.chars().collect();
+    let group = |name: &str| {
+        let found = groups.name(name)?;
+        let start = folded[..found.start()].chars().count();
+        let len = found.as_str().chars().count();
+        let text: String = printed[start..start + len].iter().collect();
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let people = group("people").map(|people| credits(&people)).unwrap_or_default();
+    let dateline = group("paper").map(|paper| Dateline { paper, place: group("place"), date: group("date") });
+    (dateline, people)
+}
+
+/// The credits of a byline: one entry a role, brackets and marks removed.
+///
+/// `（全媒体记者 曹娟 通讯员 陶韬）` → `全媒体记者 曹娟`, `通讯员 陶韬`.
+fn credits(printed: &str) -> Vec<String> {
+    const ROLES: [&str; 3] = ["通讯员", "实习生", "摄影记者"];
+    let bare = printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎□▲△".contains(c));
+    let mut entries: Vec<String> = Vec::new();
+    for word in bare.split_whitespace() {
+        let opens = entries.is_empty() || ROLES.iter().any(|role| word.starts_with(role)) || word.ends_with("记者");
+        match entries.last_mut() {
+            Some(entry) if !opens => {
+                entry.push(' ');
+                entry.push_str(word);
+            }
+            _ => entries.push(word.to_owned()),
+        }
+    }
+    entries
+}
+
+/// Decks joined by one space; white space inside a deck becomes one space.
+fn title(text: &[char], spans: &[Span]) -> String {
+    let decks: Vec<String> =
+        spans.iter().map(|span| line::pieces(text, *span).into_iter().map(|piece| piece.text(text)).collect()).collect();
+    decks.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,183 @@
+//! Text → sentences. The law: sentences are disjoint, in order, and every character outside them is white space.
+
+use super::Span;
+
+/// A sentence longer than this is cut at the last clause mark before it: input without a full stop must not
+/// become one endless sentence.
+pub const MAX_SENTENCE_CHARS: usize = 600;
+/// A quotation may hold full stops without ending the sentence, up to this length.
+const MAX_QUOTATION_CHARS: usize = 200;
+
+/// Splits `text`, whose line ends are paragraph ends, into sentences.
+///
+/// Full stops inside quotation marks or brackets do not end a sentence (`他说：“……。”` is one), closing marks
+/// stay with the sentence they close, and a line end always ends one.
+pub fn sentences(text: &[char]) -> Vec<Span> {
+    let mut out = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive(|&c| is_line_end(c)) {
+        split_paragraph(text, Span::new(start, start + line.len()), &mut out);
+        start += line.len();
+    }
+    out
+}
+
+/// Characters that end a line, beside `\n`: form feed and vertical tab (pages of PDF text), Unicode separators.
+pub fn is_line_end(c: char) -> bool {
+    matches!(c, '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+}
+
+/// Whether `c` ends a sentence wherever it stands.
+pub fn is_terminal(c: char) -> bool {
+    matches!(c, '。' | '！' | '？' | '!' | '?' | '｡' | '．')
+}
+
+/// Whether `c` closes a quotation or a bracket.
+pub fn is_closing(c: char) -> bool {
+    matches!(c, '”' | '’' | '」' | '』' | '）' | ')' | '》' | '〉' | '】' | '〕' | '］' | ']')
+}
+
+fn closing_of(c: char) -> Option<char> {
+    Some(match c {
+        '“' => '”',
+        '‘' => '’',
+        '「' => '」',
+        '『' => '』',
+        '（' => '）',
+        '(' => ')',
+        '《' => '》',
+        '【' => '】',
+        '〔' => '〕',
+        _ => return None,
+    })
+}
+
+fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
+    let mut start = line.start;
+    let mut at = line.start;
+    // One pending closing mark per open bracket, and where its quotation began.
+    let mut open: Vec<(char, usize)> = Vec::new();
+    while at < line.end {
+        let c = text[at];
+        if let Some(closing) = closing_of(c) {
+            open.push((closing, at));
+        } else if is_closing(c)
+            && let Some(depth) = open.iter().rposition(|&(closing, _)| same_mark(closing, c))
+        {
+            open.truncate(depth);
+        }
+        at += 1;
+        // A quotation that never closes must not swallow the rest of the paragraph.
+        if open.first().is_some_and(|&(_, from)| at - from > MAX_QUOTATION_CHARS) {
+            open.remove(0);
+        }
+        let ends = is_terminal(c) || is_latin_full_stop(text, line, at - 1) || is_closed_quotation(text, start, at);
+        if ends && closes_after(text, line, at, &open) {
+            while at < line.end && (is_terminal(text[at]) || is_closing(text[at]) || text[at] == '…') {
+                at += 1;
+            }
+            open.clear();
+            push(text, Span::new(start, at), out);
+            start = at;
+        } else if at - start >= MAX_SENTENCE_CHARS {
+            let cut = text[start..at].iter().rposition(|c| matches!(c, '；' | ';' | '，' | ',' | '、'));
+            let cut = cut.filter(|&cut| cut > 0).map_or(at, |cut| start + cut + 1);
+            push(text, Span::new(start, cut), out);
+            (start, at) = (cut, cut);
+            open.clear();
+        }
+    }
+    push(text, Span::new(start, line.end), out);
+}
+
+/// All open marks are closed by the closing marks that follow directly (or none is open).
+fn closes_after(text: &[char], line: Span, at: usize, open: &[(char, usize)]) -> bool {
+    let mut left = open.len();
+    let mut next = at;
+    while left > 0 && next < line.end && (is_closing(text[next]) || is_terminal(text[next])) {
+        if same_mark(open[left - 1].0, text[next]) {
+            left -= 1;
+        }
+        next += 1;
+    }
+    left == 0
+}
+
+/// `“……。”` has just been closed and a new sentence begins: the full stop stood inside.
+fn is_closed_quotation(text: &[char], start: usize, at: usize) -> bool {
+    at >= start + 2 && matches!(text[at - 1], '”' | '」' | '』') && is_terminal(text[at - 2])
+}
+
+/// `.` ends a sentence after a letter or a Chinese character and before a space or the end of the line.
+fn is_latin_full_stop(text: &[char], line: Span, at: usize) -> bool {
+    text[at] == '.'
+        && at > line.start
+        && text[at - 1].is_alphabetic()
+        && text.get(at + 1).filter(|_| at + 1 < line.end).is_none_or(|next| next.is_whitespace())
+        // Initials: "J. Smith"
+        && !(at >= line.start + 2 && text[at - 1].is_ascii_uppercase() && !text[at - 2].is_alphabetic())
+}
+
+fn same_mark(a: char, b: char) -> bool {
+    a == b || matches!((a, b), ('）', ')') | (')', '）'))
+}
+
+fn push(text: &[char], span: Span, out: &mut Vec<Span>) {
+    let span = span.trimmed(text);
+    if !span.is_empty() {
+        out.push(span);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn split(text: &str) -> Vec<String> {
+        let chars: Vec<char> = text.chars().collect();
+        sentences(&chars).into_iter().map(|s| s.text(&chars)).collect()
+    }
+
+    #[test]
+    fn a_quotation_stays_in_one_piece() {
+        assert_eq!(split("他说：“今年丰收了。明年再来。”大家鼓掌。"), ["他说：“今年丰收了。明年再来。”", "大家鼓掌。"]);
+        assert_eq!(split("会议提出“三个坚持”。要求落实！"), ["会议提出“三个坚持”。", "要求落实！"]);
+        assert_eq!(split("真的吗？！真的……”他说。"), ["真的吗？！", "真的……”他说。"]);
+    }
+
+    #[test]
+    fn decimals_and_initials_are_not_full_stops() {
+        assert_eq!(split("增长7.2%，J. Smith said so. 完"), ["增长7.2%，J. Smith said so.", "完"]);
+    }
+
+    #[test]
+    fn a_quotation_that_never_closes_ends_with_its_bound() {
+        let text = format!("“{}。后面还有一句。", "长".repeat(MAX_QUOTATION_CHARS + 5));
+        assert_eq!(split(&text).len(), 2);
+    }
+
+    #[test]
+    fn an_endless_sentence_is_cut() {
+        let text = "没有句号，".repeat(1000);
+        assert!(split(&text).iter().all(|s| s.chars().count() <= MAX_SENTENCE_CHARS));
+    }
+
+    proptest! {
+        #[test]
+        fn sentences_cover_all_that_is_not_space(text in "[一二。！？”“‘’（） ,.a-z\n…；]{0,200}") {
+            let chars: Vec<char> = text.chars().collect();
+            let spans = sentences(&chars);
+            let mut covered = vec![false; chars.len()];
+            let mut last = 0;
+            for span in spans {
+                prop_assert!(span.start >= last && !span.is_empty());
+                last = span.end;
+                covered[span.start..span.end].fill(true);
+            }
+            for (c, covered) in chars.iter().zip(covered) {
+                prop_assert!(covered || c.is_whitespace());
+            }
+        }
+    }
+}

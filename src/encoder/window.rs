@@ -1,0 +1,144 @@
+//! An article as token sequences: the title before every window, neighbouring windows overlapping.
+//!
+//! Twin of `windows` in `training/jianbao_training/heads.py`.
+
+use super::tokenizer::{Token, Tokenizer};
+use super::{HiddenStates, TokenBatch};
+use crate::document::Span;
+
+/// Tokens a window has at most, marks included; the trained heads saw no longer ones.
+pub const MAX_WINDOW_TOKENS: usize = 512;
+/// Tokens of the title that are read; it is repeated in every window.
+pub const MAX_TITLE_TOKENS: usize = 64;
+/// Tokens that neighbouring windows share.
+pub const OVERLAP_TOKENS: usize = 64;
+
+/// An article's tokens and windows.
+#[derive(Debug)]
+pub struct TokenizedArticle {
+    /// The title's tokens, then the body's; `span` of a title token points into the title.
+    pub title: Vec<Token>,
+    pub body: Vec<Token>,
+    pub windows: Vec<Window>,
+}
+
+/// One sequence for the encoder, and which of its tokens count.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Window {
+    pub ids: Vec<u32>,
+    /// Where the body's first token stands in `ids`.
+    head: usize,
+    /// The body token that stands at `head`.
+    start: usize,
+    /// Body tokens whose states are taken from this window; the rest only give context.
+    owned: std::ops::Range<usize>,
+}
+
+impl TokenizedArticle {
+    /// Tokenizes folded text and lays out windows of at most `max_tokens`.
+    pub fn new(tokenizer: &Tokenizer, title: &[char], body: &[char], max_tokens: usize) -> Self {
+        let mut title = tokenizer.tokens(title);
+        title.truncate(MAX_TITLE_TOKENS.min(max_tokens / 4));
+        let body = tokenizer.tokens(body);
+        let windows = layout(&title, &body, tokenizer, max_tokens.min(MAX_WINDOW_TOKENS));
+        Self { title, body, windows }
+    }
+
+    pub fn push_windows(&self, batch: &mut TokenBatch) {
+        for window in &self.windows {
+            batch.push(&window.ids);
+        }
+    }
+
+    /// Puts the windows' states together: one row for each title token, then for each body token.
+    /// `first_row` is where the first window's states begin in `states`.
+    pub fn gather(&self, states: &HiddenStates, first_row: usize) -> HiddenStates {
+        let width = states.width;
+        let mut values = Vec::with_capacity((self.title.len() + self.body.len()) * width);
+        let mut row = first_row;
+        let mut take = |from: usize, to: usize| values.extend_from_slice(&states.values[from * width..to * width]);
+        for (i, window) in self.windows.iter().enumerate() {
+            if i == 0 {
+                take(row + 1, row + 1 + self.title.len());
+            }
+            let body = row + window.head;
+            take(body + window.owned.start - window.start, body + window.owned.end - window.start);
+            row += window.ids.len();
+        }
+        HiddenStates { values, width }
+    }
+
+    /// Rows (as [`TokenizedArticle::gather`] numbers them) of the tokens inside a span of the title.
+    pub fn title_rows(&self, span: Span) -> std::ops::Range<usize> {
+        rows(&self.title, span)
+    }
+
+    /// Rows of the tokens inside a span of the body.
+    pub fn body_rows(&self, span: Span) -> std::ops::Range<usize> {
+        let rows = rows(&self.body, span);
+        rows.start + self.title.len()..rows.end + self.title.len()
+    }
+}
+
+/// Tokens that lie inside `span`; tokens are in order.
+fn rows(tokens: &[Token], span: Span) -> std::ops::Range<usize> {
+    let start = tokens.partition_point(|t| t.span.end <= span.start);
+    let end = tokens.partition_point(|t| t.span.start < span.end);
+    start..end.max(start)
+}
+
+fn layout(title: &[Token], body: &[Token], tokenizer: &Tokenizer, max_tokens: usize) -> Vec<Window> {
+    let mut head = vec![tokenizer.cls];
+    if !title.is_empty() {
+        head.extend(title.iter().map(|t| t.id));
+        head.push(tokenizer.sep);
+    }
+    let room = max_tokens - head.len() - 1;
+    let overlap = OVERLAP_TOKENS.min(room / 4);
+    let starts: Vec<usize> =
+        if body.len() <= room { vec![0] } else { (0..body.len() - overlap).step_by(room - overlap).collect() };
+    starts
+        .iter()
+        .enumerate()
+        .map(|(k, &start)| {
+            let end = (start + room).min(body.len());
+            let mut ids = head.clone();
+            ids.extend(body[start..end].iter().map(|t| t.id));
+            ids.push(tokenizer.sep);
+            let from = if k == 0 { 0 } else { start + overlap / 2 };
+            let to = starts.get(k + 1).map_or(end, |next| next + overlap / 2);
+            Window { ids, head: head.len(), start, owned: from..to }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn token(i: usize) -> Token {
+        Token { id: i as u32 + 10, span: Span::new(i, i + 1) }
+    }
+
+    proptest! {
+        #[test]
+        fn every_body_token_is_owned_once(title in 0usize..64, body in 0usize..3000, max in 128usize..513) {
+            let tokenizer = Tokenizer::tiny();
+            let (title, body): (Vec<Token>, Vec<Token>) = ((0..title).map(token).collect(), (0..body).map(token).collect());
+            let title = title[..title.len().min(max / 4)].to_vec();
+            let windows = layout(&title, &body, &tokenizer, max);
+            let mut next = 0;
+            for window in &windows {
+                prop_assert!(window.ids.len() <= max);
+                prop_assert_eq!(window.owned.start, next);
+                prop_assert!(window.owned.start >= window.start);
+                next = window.owned.end;
+                for i in window.owned.clone() {
+                    prop_assert_eq!(window.ids[window.head + i - window.start], body[i].id);
+                }
+            }
+            prop_assert_eq!(next, body.len());
+        }
+    }
+}

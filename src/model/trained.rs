@@ -1,0 +1,124 @@
+//! The trained heads. Twin of `training/jianbao_training/heads.py`.
+
+use super::readout::{ArticleScores, ArticleTokens};
+use crate::analysis::keywords::candidates;
+use crate::analysis::salience;
+use crate::analysis::sector::Taxonomy;
+use crate::encoder::candle::dense::{Dense, Scorer};
+use crate::encoder::candle::weights::Weights;
+use crate::encoder::{EncodeError, HiddenStates};
+use serde::{Deserialize, Serialize};
+
+/// Occurrences of a candidate that are read, title first.
+const MAX_PLACES: usize = 6;
+
+/// The shape of the heads, under `jianbao` in `config.json`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeadsConfig {
+    /// Version of this form; 1.
+    pub format: u32,
+    pub name: String,
+    /// Sector keys in the order of the head's outputs.
+    pub sectors: Vec<String>,
+    /// The sector head reads the mean of this many leading tokens.
+    pub sector_tokens: usize,
+    /// Sector logits are divided by this, so that scores are probabilities.
+    pub sector_temperature: f32,
+    pub salience_hidden: usize,
+    pub keyword_hidden: usize,
+}
+
+pub(super) struct TrainedHeads {
+    config: HeadsConfig,
+    sector: Dense,
+    salience: Scorer,
+    keyword: Scorer,
+}
+
+impl TrainedHeads {
+    /// Takes the heads' tensors out of `weights`; `width` is the encoder's.
+    pub fn new(config: HeadsConfig, weights: &mut Weights, width: usize) -> Result<Self, String> {
+        if config.format != 1 {
+            return Err(format!("config.json: format {} is newer than this program", config.format));
+        }
+        let plausible = |n: usize| (1..=8192).contains(&n);
+        if !(plausible(config.salience_hidden) && plausible(config.keyword_hidden) && plausible(config.sectors.len())) {
+            return Err("config.json describes impossible heads".to_owned());
+        }
+        Ok(Self {
+            sector: Dense::new(weights, "head.sector", width, config.sectors.len())?,
+            salience: Scorer::new(weights, "head.salience", 3 * width + salience::FEATURES, config.salience_hidden)?,
+            keyword: Scorer::new(weights, "head.keyword", 4 * width + candidates::FEATURES, config.keyword_hidden)?,
+            config,
+        })
+    }
+
+    pub fn sectors(&self) -> &[String] {
+        &self.config.sectors
+    }
+
+    /// Scores of one article. The taxonomy's order of sectors may differ from the trained one.
+    pub fn read(&self, article: &ArticleTokens<'_>, states: &HiddenStates, taxonomy: &Taxonomy) -> Result<ArticleScores, EncodeError> {
+        let mean = states.mean(0, states.rows());
+        let lead = states.mean(0, states.rows().min(self.config.sector_tokens));
+        let trained = self.sector.apply(lead)?;
+        let place = |key: &String| self.config.sectors.iter().position(|k| k == key);
+        let sectors = taxonomy
+            .sectors
+            .iter()
+            .map(|sector| place(&sector.key).map_or(f32::NEG_INFINITY, |i| trained[i] / self.config.sector_temperature))
+            .collect();
+        Ok(ArticleScores {
+            sectors,
+            salience: self.salience.scores(self.salience_rows(article, states, &mean))?,
+            keywords: self.keyword_scores(article, states, &mean)?,
+        })
+    }
+
+    /// A sentence: its mean, the article's mean, their product, features.
+    fn salience_rows(&self, article: &ArticleTokens<'_>, states: &HiddenStates, mean: &[f32]) -> Vec<f32> {
+        let mut rows = Vec::with_capacity(article.sentences.len() * self.salience.inputs());
+        for (sentence, features) in article.sentences.iter().zip(article.salience) {
+            let range = article.tokens.body_rows(*sentence);
+            let vector = states.mean(range.start, range.end);
+            rows.extend_from_slice(&vector);
+            rows.extend_from_slice(mean);
+            rows.extend(vector.iter().zip(mean).map(|(a, b)| a * b));
+            rows.extend_from_slice(features);
+        }
+        rows
+    }
+
+    /// A candidate: over its occurrences the mean of (mean token, first token, last token); the article; features.
+    fn keyword_scores(&self, article: &ArticleTokens<'_>, states: &HiddenStates, mean: &[f32]) -> Result<Vec<f32>, EncodeError> {
+        let width = states.width;
+        let mut rows = Vec::with_capacity(article.candidates.len() * self.keyword.inputs());
+        let mut present = Vec::with_capacity(article.candidates.len());
+        for (i, candidate) in article.candidates.iter().enumerate() {
+            let in_title = candidate.in_title.iter().map(|span| article.tokens.title_rows(*span));
+            let in_text = candidate.in_text.iter().take(MAX_PLACES).map(|span| article.tokens.body_rows(*span));
+            let mut sum = vec![0.0f32; 3 * width];
+            let mut places = 0;
+            for place in in_title.chain(in_text).filter(|place| !place.is_empty()).take(MAX_PLACES) {
+                let parts = [&states.mean(place.start, place.end)[..], states.row(place.start), states.row(place.end - 1)];
+                for (sum, x) in sum.iter_mut().zip(parts.into_iter().flatten()) {
+                    *sum += x;
+                }
+                places += 1;
+            }
+            if places == 0 {
+                continue;
+            }
+            present.push(i);
+            rows.extend(sum.iter().map(|x| x / places as f32));
+            rows.extend_from_slice(mean);
+            rows.extend_from_slice(&candidate.features);
+        }
+        let mut scores = vec![f32::NEG_INFINITY; article.candidates.len()];
+        for (i, score) in present.into_iter().zip(self.keyword.scores(rows)?) {
+            scores[i] = score;
+        }
+        Ok(scores)
+    }
+}

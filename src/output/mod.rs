@@ -1,0 +1,3 @@
+//! What goes out: records and how they are written.
+
+pub mod record;

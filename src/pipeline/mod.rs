@@ -1,0 +1,3 @@
+//! From bytes to a record.
+
+pub mod document;

@@ -1,0 +1,38 @@
+//! How common a word is in news: document frequencies, hashed into a small table.
+
+/// Rows of the table; words share a row when their hashes meet, which makes a rare word look a little commoner.
+pub const ROWS: usize = 1 << 15;
+
+/// FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): fixed for ever, because the trained table depends on it.
+pub fn row(word: &[char]) -> usize {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for c in word {
+        hash = (hash ^ u64::from(u32::from(*c))).wrapping_mul(0x0100_0000_01b3);
+    }
+    (hash ^ (hash >> 32)) as usize % ROWS
+}
+
+/// Inverse document frequencies, ln(N / df) in units of 1/20, one byte a row.
+#[derive(Debug, Clone)]
+pub struct DocumentFrequency {
+    rows: Vec<u8>,
+}
+
+impl DocumentFrequency {
+    /// From a table of [`ROWS`] bytes.
+    pub fn new(rows: Vec<u8>) -> Option<Self> {
+        (rows.len() == ROWS).then_some(Self { rows })
+    }
+
+    /// ln(N / df), from 0 (in every document) to some 10 (in almost none).
+    pub fn inverse(&self, word: &[char]) -> f32 {
+        f32::from(self.rows[row(word)]) / 20.0
+    }
+}
+
+impl Default for DocumentFrequency {
+    /// Nothing known: every word equally rare.
+    fn default() -> Self {
+        Self { rows: vec![100; ROWS] }
+    }
+}

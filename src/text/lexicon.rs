@@ -1,0 +1,60 @@
+//! The word lists of `prompts/lexicon.toml`.
+
+use serde::Deserialize;
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+#[derive(Deserialize)]
+struct File {
+    keyword: KeywordLists,
+    sentence: SentenceLists,
+}
+
+#[derive(Deserialize)]
+struct KeywordLists {
+    function: String,
+    generic: String,
+}
+
+#[derive(Deserialize)]
+struct SentenceLists {
+    leaning: String,
+    saying: String,
+}
+
+/// Word lists, all in Simplified Chinese.
+pub struct Lexicon {
+    /// Words that neither begin nor end a keyword.
+    pub function: HashSet<&'static str>,
+    /// Words that are no keyword by themselves.
+    pub generic: HashSet<&'static str>,
+    /// Sentence openings that refer to the sentence before.
+    pub leaning: Vec<Vec<char>>,
+    /// Verbs of saying.
+    pub saying: Vec<Vec<char>>,
+}
+
+/// The lists, read once.
+pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
+    let file: File =
+        toml::from_str(include_str!("../../prompts/lexicon.toml")).expect("prompts/lexicon.toml is part of the program");
+    let words = |list: String| list.leak().split_whitespace();
+    let characters = |list: String| words(list).map(|word| word.chars().collect()).collect();
+    Lexicon {
+        function: words(file.keyword.function).collect(),
+        generic: words(file.keyword.generic).collect(),
+        leaning: characters(file.sentence.leaning),
+        saying: characters(file.sentence.saying),
+    }
+});
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lists_are_there() {
+        assert!(LEXICON.generic.contains("工作"));
+        assert!(LEXICON.saying.iter().any(|word| word == &['表', '示']));
+    }
+}

@@ -1,0 +1,7 @@
+//! Characters and words: folding, segmentation, word lists.
+
+pub mod document_frequency;
+pub mod fold;
+pub mod lexicon;
+pub mod patterns;
+pub mod words;

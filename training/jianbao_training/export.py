@@ -1,0 +1,43 @@
+"""Writes `models/news/` from WORK/finetuned.safetensors: weights as f16, tokenizer, configuration, checksums.
+
+usage: python -m jianbao_training.export WORK OUT_DIR [--temperature T]
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import shutil
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+
+from .data import SECTORS
+from .heads import SECTOR_TOKENS
+from .roformer import Config
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=pathlib.Path)
+    parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--temperature", type=float, default=1.0)
+    a = parser.parse_args()
+    tensors = {k: v.to(torch.float16).contiguous() for k, v in load_file(a.work / "finetuned.safetensors").items()}
+    tensors["idf"] = torch.from_numpy(np.frombuffer((a.work / "idf.bin").read_bytes(), dtype=np.uint8).copy())
+    a.out.mkdir(parents=True, exist_ok=True)
+    save_file(tensors, a.out / "model.safetensors")
+    shutil.copy(a.work / "base/tokenizer.json", a.out / "tokenizer.json")
+    heads = dict(format=1, name="news", sectors=SECTORS, sector_tokens=SECTOR_TOKENS, sector_temperature=a.temperature,
+                 salience_hidden=tensors["head.salience.first.weight"].shape[0],
+                 keyword_hidden=tensors["head.keyword.first.weight"].shape[0])
+    (a.out / "config.json").write_text(json.dumps(Config().to_json() | dict(jianbao=heads), indent=1) + "\n")
+    sums = [f"{hashlib.sha256((a.out / n).read_bytes()).hexdigest()}  {n}\n"
+            for n in ("config.json", "model.safetensors", "tokenizer.json")]
+    (a.out / "SHA256SUMS").write_text("".join(sums))
+    print(f"{(a.out / 'model.safetensors').stat().st_size / 1e6:.1f} MB")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,262 @@
+"""Stage 2: sector, salience and keyword heads together on one encoder.
+
+usage: python -m jianbao_training.finetune WORK SHARED [--epochs N]   (resumes from WORK/finetune.pt)
+
+Reads WORK/pretrained.safetensors and the feature files that `training_features` wrote; writes
+WORK/finetuned.safetensors (encoder and heads, heads ready for the Rust side) and prints dev figures.
+"""
+
+import argparse
+import bisect
+import json
+import pathlib
+import random
+import re
+import sys
+import time
+
+import torch
+from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
+from torch.nn import functional as F
+
+from .data import SECTORS, fold, rows, soft_sector
+from .heads import SECTOR_TOKENS, Heads, keyword_vectors, salience_vectors, windows
+from .pretrain import pad
+from .roformer import Config, RoFormer
+
+ARTICLES_A_BATCH, SECTORS_A_BATCH, SECTOR_TRAIN_TOKENS = 4, 24, 224
+MAX_PLACES = 6            # occurrences of a candidate that are read, title first
+MAX_TRAIN_WINDOWS = 3
+squeeze = lambda s: re.sub(r"\s+", "", s)
+
+
+def token_range(offsets, start, end):
+    """Token indices that lie inside characters [start, end); offsets are sorted."""
+    a = bisect.bisect_left(offsets, start, key=lambda o: o[1] - 1)
+    b = bisect.bisect_left(offsets, end, key=lambda o: o[0])
+    return a, max(b, a)
+
+
+class Article:
+    """One feature row as tensors; token positions count title tokens first, then body tokens."""
+
+    def __init__(self, row, gold, tokenizer):
+        title, body = (tokenizer.encode(row[k], add_special_tokens=False) for k in ("title", "text"))
+        self.id, self.row, self.gold = row["id"], row, gold
+        self.title_ids, self.body_ids = title.ids, body.ids
+        t = min(len(title.ids), 64)
+        self.title_length = t
+        place = lambda o, base, a, b: tuple(base + x for x in token_range(o, a, b))
+        self.sentences = torch.tensor([place(body.offsets, t, a, b) for a, b in row["sentences"]])
+        self.salience = torch.tensor(row["salience"])
+        places, owner, keep = [], [], []
+        for c in row["candidates"]:
+            found = [p for p in [place(title.offsets, 0, a, b) for a, b in c["title"]] if p[1] <= t and p[0] < p[1]]
+            found += [p for p in [place(body.offsets, t, a, b) for a, b in c["text"][:MAX_PLACES]] if p[0] < p[1]]
+            if found:
+                places += found[:MAX_PLACES]
+                owner += [len(keep)] * len(found[:MAX_PLACES])
+                keep.append(c)
+        self.candidates = keep
+        self.places, self.owner = torch.tensor(places), torch.tensor(owner)
+        self.keyword = torch.tensor([c["features"] for c in keep])
+        if gold:
+            wanted = {k.lower() for k in gold["kw"]}
+            self.is_keyword = torch.tensor([float(c["key"] in wanted) for c in keep])
+            self.is_salient = torch.tensor(self.salient(row, gold))
+
+    @staticmethod
+    def salient(row, gold):
+        """1 for the sentences that people chose; ours may be cut a little differently."""
+        chosen = [squeeze(gold["sentences"][i]) for i in gold["sum"]]
+        mine = [squeeze(row["printed"][a:b]) for a, b in row["sentences"]]
+        return [float(any(m == c or (len(m) > 8 and (m in c or c in m)) for c in chosen)) for m in mine]
+
+
+def encode(encoder, articles, cls, sep, device, max_windows=None):
+    """Hidden states of each article: title tokens, then body tokens (each from the window that owns it)."""
+    jobs = []
+    for n, a in enumerate(articles):
+        for w in windows(a.title_ids, a.body_ids, cls, sep)[:max_windows]:
+            jobs.append((n, w))
+    hidden = encoder(pad([w[0] for _, w in jobs]).to(device)).float()
+    out = []
+    for n, a in enumerate(articles):
+        parts = []
+        for k, (m, (ids, head, start, own_from, own_to)) in enumerate(jobs):
+            if m != n:
+                continue
+            if start == 0:
+                parts.append(hidden[k, 1:1 + a.title_length])
+            parts.append(hidden[k, head + own_from - start:head + own_to - start])
+        out.append(torch.cat(parts))
+    return out
+
+
+def article_losses(heads, a, states, dropout):
+    tokens = states.shape[0]
+    article = states.mean(0)
+    sentences = a.sentences[a.sentences[:, 1] <= tokens]
+    n = len(sentences)
+    scores = heads.salience(salience_vectors(states, sentences, article), a.salience[:n], dropout)
+    target = a.is_salient[:n]
+    salience = -(F.log_softmax(scores, 0) * target / target.sum()).sum() if target.sum() else scores.sum() * 0
+    inside = a.places[:, 1] <= tokens
+    places, owner = a.places[inside], a.owner[inside]
+    present = torch.zeros(len(a.candidates), dtype=torch.bool)
+    present[owner] = True
+    vectors = keyword_vectors(states, places, owner, len(a.candidates), article)
+    scores = heads.keyword(vectors, a.keyword, dropout)[present]
+    target = a.is_keyword[present]
+    keyword = F.binary_cross_entropy_with_logits(scores, target, pos_weight=torch.tensor(3.0), reduction="sum") / 8
+    if target.sum():
+        keyword = keyword - (F.log_softmax(scores, 0) * target / target.sum()).sum()
+    return salience, keyword
+
+
+@torch.no_grad()
+def evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer):
+    encoder.eval(), heads.eval()
+    right = also = 0
+    for i in range(0, len(sector_dev), 16):
+        part = sector_dev[i:i + 16]
+        ids = pad([(tokenizer.encode(fold(r["title"] + "\n" + r["text"][:800])).ids[:SECTOR_TOKENS]) for r, _ in part])
+        with torch.autocast(device, torch.bfloat16):
+            hidden = encoder(ids.to(device)).float()
+        keep = (ids != 0).unsqueeze(-1).float().to(device)
+        best = heads.sector((hidden * keep).sum(1) / keep.sum(1)).argmax(1)
+        for (r, label), k in zip(part, best.tolist()):
+            right += SECTORS[k] == label["sector"]
+            also += SECTORS[k] == label["sector"] or SECTORS[k] in label["also"]
+    figures = dict(sector=right / len(sector_dev), also=also / len(sector_dev))
+    sums = dict(rouge1=0, rouge2=0, hit=0, kw=0, kw_relaxed=0)
+    for a in extract_dev:
+        states = encode(encoder, [a], cls, sep, device)[0].cpu()
+        article = states.mean(0)
+        scores = heads.salience(salience_vectors(states, a.sentences, article), a.salience)
+        chosen = sorted(scores.argsort(descending=True)[:3].tolist())
+        mine = [squeeze(a.row["printed"][slice(*a.row["sentences"][k])]) for k in chosen]
+        gold = [squeeze(a.gold["sentences"][k]) for k in sorted(a.gold["sum"])]
+        sums["rouge1"] += scorer.rouge_n("".join(mine), "".join(gold), 1)
+        sums["rouge2"] += scorer.rouge_n("".join(mine), "".join(gold), 2)
+        sums["hit"] += sum(any(s == u or (len(s) > 8 and (s in u or u in s)) for u in gold) for s in mine) / 3
+        scores = heads.keyword(keyword_vectors(states, a.places, a.owner, len(a.candidates), article), a.keyword)
+        keys = []
+        for k in scores.argsort(descending=True).tolist():
+            key = a.candidates[k]["key"]
+            if not any(key in other or other in key for other in keys):
+                keys.append(key)
+            if len(keys) == 8:
+                break
+        wanted = [k.lower() for k in a.gold["kw"]]
+        sums["kw"] += scorer.kw_f1(keys, wanted, 8, False)
+        sums["kw_relaxed"] += scorer.kw_f1(keys, wanted, 8, True)
+    encoder.train(), heads.train()
+    return {k: round(v, 4) for k, v in (figures | {k: v / len(extract_dev) for k, v in sums.items()}).items()}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=pathlib.Path)
+    parser.add_argument("shared", type=pathlib.Path)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--seed", type=int, default=17)
+    a = parser.parse_args()
+    torch.manual_seed(a.seed)
+    rng = random.Random(a.seed)
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    sys.path.insert(0, str(a.shared / "tools"))
+    import score_extracts as scorer
+    tokenizer = Tokenizer.from_file(str(a.work / "base/tokenizer.json"))
+    cls, sep = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    data = a.shared / "data"
+    news = {r["id"]: r for r in rows(data / "news.jsonl.gz")}
+    dev = {r["id"]: r for r in rows(data / "dev_articles.jsonl.gz")}
+    labelled = [(news[r["id"]], soft_sector(r)) for r in rows(data / "sectors/train.jsonl")]
+    sector_dev = [(dev[r["id"]], r) for r in rows(data / "sectors/dev.jsonl")]
+    load = lambda name, gold: [Article(r, gold[r["id"]], tokenizer)
+                               for r in map(json.loads, open(a.work / name, encoding="utf8"))]
+    gold = {r["id"]: r for r in rows(data / "extracts/train.jsonl")}
+    train = load("ext_train.feat.jsonl", gold)
+    untitled = {x.id: x for x in load("ext_train_untitled.feat.jsonl", gold)}
+    extract_dev = load("ext_dev.feat.jsonl", {r["id"]: r for r in rows(data / "extracts/dev.jsonl")})
+    encoder, heads = RoFormer(Config()).to(device), Heads().to(device)
+    start_weights = load_file(a.work / "pretrained.safetensors")
+    encoder.load_state_dict({k: v for k, v in start_weights.items() if not k.startswith("sector.")})
+    heads.salience.standardise(torch.cat([x.salience for x in train + list(untitled.values())]))
+    heads.keyword.standardise(torch.cat([x.keyword for x in train + list(untitled.values())]))
+    heads.sector.load_state_dict({k[7:]: v for k, v in start_weights.items() if k.startswith("sector.")})
+    parameters = [dict(params=encoder.parameters(), lr=6e-5), dict(params=heads.parameters(), lr=8e-4)]
+    optimizer = torch.optim.AdamW(parameters, weight_decay=0.01, fused=True)
+    peaks = [g["lr"] for g in optimizer.param_groups]
+    batches = len(train) // ARTICLES_A_BATCH
+    total, done = batches * a.epochs, 0
+    state_path = a.work / "finetune.pt"
+    average = None
+    if state_path.exists():
+        state = torch.load(state_path, weights_only=False)
+        encoder.load_state_dict(state["encoder"]), heads.load_state_dict(state["heads"])
+        optimizer.load_state_dict(state["optimizer"])
+        done, average = state["step"], state["average"]
+        rng.setstate(state["rng"]), torch.set_rng_state(state["torch_rng"])
+    began, seen = time.time(), []
+    while done < total:
+        order = list(range(len(train)))
+        random.Random(a.seed + done // batches).shuffle(order)
+        warm = min(1.0, (done + 1) / 60)
+        for group, peak in zip(optimizer.param_groups, peaks):
+            group["lr"] = peak * warm * max(0.02, 1 - done / total)
+        at = done % batches * ARTICLES_A_BATCH
+        picked = [train[i] if rng.random() < 0.85 else untitled[train[i].id] for i in order[at:at + ARTICLES_A_BATCH]]
+        with torch.autocast(device, torch.bfloat16):
+            states = encode(encoder, picked, cls, sep, device, MAX_TRAIN_WINDOWS)
+        losses = [article_losses(heads, x, s.cpu(), 0.2) for x, s in zip(picked, states)]
+        salience = sum(x for x, _ in losses) / len(losses)
+        keyword = sum(x for _, x in losses) / len(losses)
+        (salience + 0.5 * keyword).backward()
+        sample = rng.sample(labelled, SECTORS_A_BATCH)
+        ids = pad([tokenizer.encode(fold((r["title"] + "\n" if rng.random() < 0.85 else "") + r["text"][:600])).ids[:SECTOR_TRAIN_TOKENS]
+                   for r, _ in sample])
+        with torch.autocast(device, torch.bfloat16):
+            hidden = encoder(ids.to(device)).float()
+        keep = (ids != 0).unsqueeze(-1).float().to(device)
+        scores = heads.sector(F.dropout((hidden * keep).sum(1) / keep.sum(1), 0.1))
+        sector = F.cross_entropy(scores, torch.tensor([t for _, t in sample]).to(device))
+        sector.backward()
+        torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(heads.parameters(), 5.0)
+        optimizer.step(), optimizer.zero_grad()
+        done += 1
+        seen.append((sector.item(), salience.item(), keyword.item()))
+        # The average of the weights over the last third of training is what ships.
+        if done == total or (done > total * 2 // 3 and done % 10 == 0):
+            now = {**{"encoder." + k: v for k, v in encoder.state_dict().items()},
+                   **{"heads." + k: v for k, v in heads.state_dict().items()}}
+            if average is None:
+                average = [1, {k: v.detach().clone().double() for k, v in now.items()}]
+            else:
+                average[0] += 1
+                for k, v in now.items():
+                    average[1][k] += (v.double() - average[1][k]) / average[0]
+        if done % 25 == 0:
+            mean = [round(sum(x) / len(seen), 3) for x in zip(*seen)]
+            print(f"step {done}/{total} sector, salience, keyword {mean} {(time.time() - began) / len(seen):.2f} s/step", flush=True)
+            began, seen = time.time(), []
+        if done % batches == 0:
+            torch.save(dict(encoder=encoder.state_dict(), heads=heads.state_dict(), optimizer=optimizer.state_dict(),
+                            step=done, average=average, rng=rng.getstate(), torch_rng=torch.get_rng_state()), state_path)
+            print("dev", evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer), flush=True)
+            began = time.time()
+    encoder.load_state_dict({k[8:]: v.float() for k, v in average[1].items() if k.startswith("encoder.")})
+    heads.load_state_dict({k[6:]: v.float() for k, v in average[1].items() if k.startswith("heads.")})
+    print("dev, averaged", evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer))
+    out = {k: v.detach().cpu().float().contiguous() for k, v in encoder.state_dict().items()}
+    out |= {f"head.sector.{k}": v.detach().cpu() for k, v in heads.sector.state_dict().items()}
+    for name in ("salience", "keyword"):
+        out |= {f"head.{name}.{k}": v.float().contiguous() for k, v in getattr(heads, name).exported().items()}
+    save_file(out, a.work / "finetuned.safetensors")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,86 @@
+"""The headline network: which short lines of a page open an article.
+
+Pages come from `make_pages.py` on the training news (all damage levels) and from `single_pages` below: one to
+three articles with their headings, blank lines or none, so that an article by itself is not cut at its headings.
+
+usage: python -m jianbao_training.headline WORK SHARED FEATURES_PROGRAM OUT.json
+"""
+
+import json
+import pathlib
+import random
+import subprocess
+import sys
+
+import numpy as np
+from sklearn.neural_network import MLPClassifier
+from sklearn.preprocessing import StandardScaler
+
+SEED = 17
+
+
+def single_pages(articles, out, pages, rng):
+    """Pages of few articles in the habits of files people have: with or without blank lines, credits, titles."""
+    out.mkdir(parents=True, exist_ok=True)
+    for n in range(pages):
+        lines, gold = [], []
+        blank = rng.random() < 0.5
+        credited = rng.random() < 0.4
+        for r in rng.sample(articles, rng.choice([1, 1, 1, 2, 3, 5])):
+            title_lines = []
+            if rng.random() < 0.9:
+                decks = r["title"].split() if rng.random() < 0.5 else [r["title"]]
+                for deck in decks:
+                    title_lines.append(len(lines))
+                    lines.append(deck)
+                if blank or rng.random() < 0.3:
+                    lines.append("")
+            gold.append(dict(title_lines=title_lines))
+            if credited and rng.random() < 0.8:
+                lines.append(rng.choice(["本报记者 ", "记者 ", "通讯员 "]) + rng.choice("王李张刘陈杨黄赵") + rng.choice("伟芳敏静强磊"))
+            for p in r["text"].split("\n"):
+                if p.strip():
+                    lines.append(p if rng.random() < 0.5 else "\u3000\u3000" + p.strip())
+                    if blank:
+                        lines.append("")
+        stem = out / f"page-{n:04}"
+        stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
+        stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold)), encoding="utf8")
+
+
+def features(program, folder):
+    text = subprocess.run([program, "pages", str(folder)], check=True, capture_output=True, text=True).stdout
+    rows = [json.loads(line) for line in text.splitlines()]
+    return np.array([r["features"] for r in rows]), np.array([r["label"] for r in rows])
+
+
+def main():
+    work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    rng = random.Random(SEED)
+    articles = [json.loads(line) for line in open(work / "news.jsonl", encoding="utf8")]
+    parts = []
+    for seed, damage in enumerate(("none", "light", "heavy")):
+        folder = work / f"pages-{damage}"
+        subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", "500",
+                        "--seed", str(9000 + seed), "--damage", damage], check=True)
+        parts.append(features(program, folder))
+    usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
+    single_pages(usable, work / "pages-single", 900, rng)
+    parts.append(features(program, work / "pages-single"))
+    x, y = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    scaler = StandardScaler().fit(x)
+    order = np.random.RandomState(SEED).permutation(len(x))
+    cut = len(x) * 9 // 10
+    model = MLPClassifier((24,), activation="tanh", alpha=1e-2, max_iter=60, early_stopping=True, random_state=SEED)
+    model.fit(scaler.transform(x[order[:cut]]), y[order[:cut]])
+    held_out = model.score(scaler.transform(x[order[cut:]]), y[order[cut:]])
+    print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {held_out:.4f}")
+    digits = lambda a: [round(float(v), 5) for v in a]
+    weights = dict(mean=digits(scaler.mean_), scale=digits(np.where(scaler.scale_ == 0, 1, scaler.scale_)),
+                   hidden=[digits(row) for row in model.coefs_[0].T], hidden_bias=digits(model.intercepts_[0]),
+                   out=digits(model.coefs_[1][:, 0]), out_bias=digits(model.intercepts_[1])[0])
+    pathlib.Path(out).write_text(json.dumps(weights, separators=(",", ":")) + "\n")
+
+
+if __name__ == "__main__":
+    main()
