@@ -3,7 +3,9 @@
 //! Twin of `training/jianbao_training/roformer.py`. All tokens of a batch go through the linear layers together;
 //! attention runs sequence by sequence, so there is no padding and no mask (and no −∞ to turn into NaN in f16).
 
-use super::fused::{BiasAndNorm, add_bias_gelu};
+use super::attention::Rotary;
+use super::fused::{ResidualNorm, gelu};
+use super::linear::Linear;
 use super::weights::Weights;
 use crate::encoder::{EncodeError, Encoder, HiddenStates, TokenBatch};
 use candle_core::{DType, Device, Result, Tensor};
@@ -35,15 +37,13 @@ impl RoFormerConfig {
 }
 
 struct Layer {
-    /// Query, key and value in one matrix (hidden × 3 hidden), transposed for `x · W`.
-    qkv: Tensor,
-    qkv_bias: Tensor,
-    attention_output: Tensor,
-    attention_norm: BiasAndNorm,
-    intermediate: Tensor,
-    intermediate_bias: Tensor,
-    output: Tensor,
-    output_norm: BiasAndNorm,
+    /// Query, key and value in one product.
+    qkv: Linear,
+    attention_output: Linear,
+    attention_norm: ResidualNorm,
+    intermediate: Linear,
+    output: Linear,
+    output_norm: ResidualNorm,
 }
 
 /// The encoder on its device.
@@ -53,8 +53,7 @@ pub struct RoFormer {
     embeddings: Tensor,
     embedding_norm: (Tensor, Tensor),
     layers: Vec<Layer>,
-    /// cos and sin of every position up to `max_tokens`, each `max_tokens × head_size / 2`.
-    rotary: (Tensor, Tensor),
+    rotary: Rotary,
     max_tokens: usize,
 }
 
@@ -71,33 +70,34 @@ impl RoFormer {
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for i in 0..config.num_hidden_layers {
             let name = |part: &str| format!("layer.{i}.{part}");
-            let mut matrix = |part: &str, rows: usize, columns: usize| {
-                let matrix = weights.take(&name(part), &[rows, columns], dtype, &device)?;
-                matrix.t().and_then(|t| t.contiguous()).map_err(failed)
+            let mut matrix = |part: &str, outputs: usize, inputs: usize| {
+                let weight = weights.take(&name(&format!("{part}.weight")), &[outputs, inputs], dtype, &device)?;
+                let bias = weights.take(&name(&format!("{part}.bias")), &[outputs], dtype, &device)?;
+                Ok::<_, String>((weight, bias))
             };
-            let (q, k, v) = (matrix("query.weight", h, h)?, matrix("key.weight", h, h)?, matrix("value.weight", h, h)?);
-            let attention_output = matrix("attention_output.weight", h, h)?;
-            let (intermediate, output) = (matrix("intermediate.weight", m, h)?, matrix("output.weight", h, m)?);
-            let mut vector = |part: &str, width: usize| weights.take(&name(part), &[width], dtype, &device);
-            let qkv_bias = [vector("query.bias", h)?, vector("key.bias", h)?, vector("value.bias", h)?];
-            let mut norm = |before: &str, norm: &str| {
-                let parts = [vector(before, h)?, vector(&format!("{norm}.weight"), h)?, vector(&format!("{norm}.bias"), h)?];
-                BiasAndNorm::new(&parts[0], &parts[1], &parts[2], config.layer_norm_eps as f32).map_err(failed)
+            let (q, k, v) = (matrix("query", h, h)?, matrix("key", h, h)?, matrix("value", h, h)?);
+            let (attention_output, intermediate, output) =
+                (matrix("attention_output", h, h)?, matrix("intermediate", m, h)?, matrix("output", h, m)?);
+            let mut norm = |part: &str| {
+                let weight = weights.take(&name(&format!("{part}.weight")), &[h], dtype, &device)?;
+                let shift = weights.take(&name(&format!("{part}.bias")), &[h], dtype, &device)?;
+                ResidualNorm::new(&weight, &shift, config.layer_norm_eps as f32).map_err(failed)
             };
-            let attention_norm = norm("attention_output.bias", "attention_norm")?;
-            let output_norm = norm("output.bias", "output_norm")?;
+            let (attention_norm, output_norm) = (norm("attention_norm")?, norm("output_norm")?);
+            let linear = |(weight, bias): (Tensor, Tensor)| Linear::new(&weight, &bias).map_err(failed);
+            let qkv_weight = Tensor::cat(&[q.0, k.0, v.0], 0).map_err(failed)?;
+            let qkv_bias = Tensor::cat(&[q.1, k.1, v.1], 0).map_err(failed)?;
             layers.push(Layer {
-                qkv: Tensor::cat(&[q, k, v], 1).map_err(failed)?,
-                qkv_bias: Tensor::cat(&qkv_bias, 0).map_err(failed)?,
-                attention_output,
+                qkv: linear((qkv_weight, qkv_bias))?,
+                attention_output: linear(attention_output)?,
                 attention_norm,
-                intermediate,
-                intermediate_bias: vector("intermediate.bias", m)?,
-                output,
+                intermediate: linear(intermediate)?,
+                output: linear(output)?,
                 output_norm,
             });
         }
-        let rotary = rotary_table(max_tokens, h / config.num_attention_heads, &device, dtype).map_err(failed)?;
+        let heads = config.num_attention_heads;
+        let rotary = Rotary::new(max_tokens, heads, h / heads, dtype, &device).map_err(failed)?;
         Ok(Self { config, device, embeddings, embedding_norm, layers, rotary, max_tokens })
     }
 
@@ -108,41 +108,13 @@ impl RoFormer {
         let x = self.embeddings.index_select(&ids, 0)?;
         let mut x = candle_nn::ops::layer_norm(&x, weight, bias, self.config.layer_norm_eps as f32)?;
         for layer in &self.layers {
-            let attended = self.attention(layer, &x, cumulative_lengths)?.matmul(&layer.attention_output)?;
-            x = layer.attention_norm.apply(attended, &x)?;
-            let inner = add_bias_gelu(x.matmul(&layer.intermediate)?, &layer.intermediate_bias)?;
-            x = layer.output_norm.apply(inner.matmul(&layer.output)?, &x)?;
+            let attended = self.rotary.attend(&layer.qkv.forward(&x)?, cumulative_lengths)?;
+            x = layer.attention_norm.apply(layer.attention_output.forward(&attended)?, &x)?;
+            let inner = gelu(layer.intermediate.forward(&x)?)?;
+            x = layer.output_norm.apply(layer.output.forward(&inner)?, &x)?;
         }
         Ok(x)
     }
-
-    fn attention(&self, layer: &Layer, x: &Tensor, cumulative_lengths: &[usize]) -> Result<Tensor> {
-        let heads = self.config.num_attention_heads;
-        let size = self.config.hidden_size / heads;
-        let qkv = x.matmul(&layer.qkv)?.broadcast_add(&layer.qkv_bias)?;
-        let mut out = Vec::with_capacity(cumulative_lengths.len() - 1);
-        for range in cumulative_lengths.windows(2) {
-            let length = range[1] - range[0];
-            // (1, 3 heads, length, size): queries, keys and values of all heads.
-            let qkv = qkv.narrow(0, range[0], length)?.reshape((1, length, 3 * heads, size))?.transpose(1, 2)?;
-            let (cos, sin) = (self.rotary.0.narrow(0, 0, length)?, self.rotary.1.narrow(0, 0, length)?);
-            let rotated = candle_nn::rotary_emb::rope_i(&qkv.narrow(1, 0, 2 * heads)?.contiguous()?, &cos, &sin)?;
-            let (q, k) = (rotated.narrow(1, 0, heads)?, rotated.narrow(1, heads, heads)?);
-            let v = qkv.narrow(1, 2 * heads, heads)?.contiguous()?;
-            let scores = (q.contiguous()?.matmul(&k.t()?)? * (1.0 / (size as f64).sqrt()))?;
-            let attended = candle_nn::ops::softmax_last_dim(&scores)?.matmul(&v)?;
-            out.push(attended.transpose(1, 2)?.reshape((length, heads * size))?);
-        }
-        Tensor::cat(&out, 0)
-    }
-}
-
-/// cos and sin of angle `position / 10000^(2i / size)`, pairs interleaved.
-fn rotary_table(positions: usize, size: usize, device: &Device, dtype: DType) -> Result<(Tensor, Tensor)> {
-    let frequencies: Vec<f32> = (0..size / 2).map(|i| (-(10000f32.ln()) * (2 * i) as f32 / size as f32).exp()).collect();
-    let frequencies = Tensor::new(frequencies, device)?.unsqueeze(0)?;
-    let angles = Tensor::arange(0u32, positions as u32, device)?.to_dtype(DType::F32)?.unsqueeze(1)?.broadcast_mul(&frequencies)?;
-    Ok((angles.cos()?.to_dtype(dtype)?, angles.sin()?.to_dtype(dtype)?))
 }
 
 impl Encoder for RoFormer {
