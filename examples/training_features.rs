@@ -57,7 +57,10 @@ fn read(row: &Value) -> (Vec<char>, Vec<char>) {
     let text: Vec<char> = row["text"].as_str().unwrap_or_default().chars().collect();
     let article = page::assemble(&text, &page::body_blocks(&text));
     let article = article.into_iter().next().unwrap_or_default();
-    (row["title"].as_str().unwrap_or_default().chars().collect(), article.text)
+    (
+        row["title"].as_str().unwrap_or_default().chars().collect(),
+        article.text,
+    )
 }
 
 fn article(row: &Value, frequency: &DocumentFrequency) -> Value {
@@ -81,7 +84,10 @@ fn article(row: &Value, frequency: &DocumentFrequency) -> Value {
 }
 
 fn round(features: &[f32]) -> Vec<f64> {
-    features.iter().map(|&x| (f64::from(x) * 1e4).round() / 1e4).collect()
+    features
+        .iter()
+        .map(|&x| (f64::from(x) * 1e4).round() / 1e4)
+        .collect()
 }
 
 fn distinct_words(row: &Value) -> Value {
@@ -90,7 +96,12 @@ fn distinct_words(row: &Value) -> Value {
     let rows: BTreeSet<usize> = words(&folded)
         .into_iter()
         .map(|word| {
-            let key: Vec<char> = word.span.of(&folded).iter().map(|c| c.to_ascii_lowercase()).collect();
+            let key: Vec<char> = word
+                .span
+                .of(&folded)
+                .iter()
+                .map(|c| c.to_ascii_lowercase())
+                .collect();
             document_frequency::row(&key)
         })
         .collect();
@@ -106,7 +117,10 @@ fn pages(dir: &str) {
     files.sort();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for path in files {
-        let text: Vec<char> = std::fs::read_to_string(&path).expect("UTF-8 page").chars().collect();
+        let text: Vec<char> = std::fs::read_to_string(&path)
+            .expect("UTF-8 page")
+            .chars()
+            .collect();
         let gold = std::fs::read_to_string(path.with_extension("gold.json")).expect("a gold file");
         let gold: Value = serde_json::from_str(&gold).expect("JSON");
         let title_lines: BTreeSet<u64> = gold["articles"]

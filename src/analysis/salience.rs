@@ -14,7 +14,10 @@ type Bigrams = HashMap<(char, char), f32>;
 
 fn bigrams(text: &[char]) -> Bigrams {
     let mut out = Bigrams::new();
-    for pair in text.windows(2).filter(|w| w.iter().all(|&c| is_han(c) || c.is_ascii_alphanumeric())) {
+    for pair in text
+        .windows(2)
+        .filter(|w| w.iter().all(|&c| is_han(c) || c.is_ascii_alphanumeric()))
+    {
         *out.entry((pair[0], pair[1])).or_default() += 1.0;
     }
     out
@@ -29,10 +32,17 @@ fn norm(a: &Bigrams) -> f32 {
 
 fn cosine(a: &Bigrams, b: &Bigrams) -> f32 {
     let (small, large) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    let mut products: Vec<f32> = small.iter().filter_map(|(k, v)| large.get(k).map(|w| v * w)).collect();
+    let mut products: Vec<f32> = small
+        .iter()
+        .filter_map(|(k, v)| large.get(k).map(|w| v * w))
+        .collect();
     products.sort_by(f32::total_cmp);
     let norms = norm(a) * norm(b);
-    if norms == 0.0 { 0.0 } else { products.iter().sum::<f32>() / norms }
+    if norms == 0.0 {
+        0.0
+    } else {
+        products.iter().sum::<f32>() / norms
+    }
 }
 
 /// Share of `part`'s distinct bigrams that `whole` has too.
@@ -58,7 +68,11 @@ pub fn features(title: &[char], text: &[char], sentences: &[Span]) -> Vec<[f32; 
     let n = sentences.len();
     let flag = |b: bool| f32::from(u8::from(b));
     let starts = |text: &[char], words: &[Vec<char>]| words.iter().any(|w| text.starts_with(w));
-    let has = |text: &[char], words: &[Vec<char>]| words.iter().any(|w| text.windows(w.len()).any(|x| x == w.as_slice()));
+    let has = |text: &[char], words: &[Vec<char>]| {
+        words
+            .iter()
+            .any(|w| text.windows(w.len()).any(|x| x == w.as_slice()))
+    };
     (0..n)
         .map(|i| {
             let sentence = sentences[i].of(text);
@@ -69,7 +83,10 @@ pub fn features(title: &[char], text: &[char], sentences: &[Span]) -> Vec<[f32; 
             let head: String = sentence.iter().take(24).collect();
             // Only a few neighbours: the whole square would be slow on an article of thousands of sentences.
             let near = |range: std::ops::Range<usize>| {
-                range.filter(|&j| j != i).map(|j| cosine(&bags[i], &bags[j])).fold(0.0, f32::max)
+                range
+                    .filter(|&j| j != i)
+                    .map(|j| cosine(&bags[i], &bags[j]))
+                    .fold(0.0, f32::max)
             };
             [
                 i as f32 / n.max(2) as f32,
@@ -97,7 +114,13 @@ pub fn features(title: &[char], text: &[char], sentences: &[Span]) -> Vec<[f32; 
                 flag(sentence.contains(&'“')),
                 flag(matches!(sentence.first(), Some('“' | '‘' | '"'))),
                 flag(matches!(sentence.last(), Some('？' | '?'))),
-                flag(!sentence.iter().rev().take(3).any(|&c| is_terminal(c) || c == '…')),
+                flag(
+                    !sentence
+                        .iter()
+                        .rev()
+                        .take(3)
+                        .any(|&c| is_terminal(c) || c == '…'),
+                ),
                 flag(starts(sentence, &LEXICON.leaning)),
                 flag(has(sentence, &LEXICON.saying)),
                 flag(PATTERNS.lead.is_match(&head)),
@@ -130,7 +153,9 @@ mod tests {
     #[test]
     fn the_lead_that_repeats_the_title_stands_out() {
         let title: Vec<char> = "东江大桥通车".chars().collect();
-        let text: Vec<char> = "3月2日，东江大桥正式通车。\n他说，等了很久。".chars().collect();
+        let text: Vec<char> = "3月2日，东江大桥正式通车。\n他说，等了很久。"
+            .chars()
+            .collect();
         let spans = sentences(&text);
         let features = features(&title, &text, &spans);
         assert!(features[0][15] > features[1][15]);

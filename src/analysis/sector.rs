@@ -47,7 +47,8 @@ const MAX_FILE_BYTES: u64 = 4 << 20;
 impl Taxonomy {
     /// The 21 sectors of `prompts/sectors.toml`.
     pub fn embedded() -> Self {
-        Self::parse(include_str!("../../prompts/sectors.toml")).expect("prompts/sectors.toml is part of the program")
+        Self::parse(include_str!("../../prompts/sectors.toml"))
+            .expect("prompts/sectors.toml is part of the program")
     }
 
     /// Reads a file in the form of `prompts/sectors.toml`.
@@ -60,24 +61,34 @@ impl Taxonomy {
 
     fn parse(text: &str) -> Result<Self, TaxonomyError> {
         let invalid = |message: String| Err(TaxonomyError::Invalid(message));
-        let file: File = toml::from_str(text).map_err(|e| TaxonomyError::Invalid(e.to_string().trim_end().to_owned()))?;
+        let file: File = toml::from_str(text)
+            .map_err(|e| TaxonomyError::Invalid(e.to_string().trim_end().to_owned()))?;
         if !(2..=MAX_SECTORS).contains(&file.sector.len()) {
-            return invalid(format!("it has {} sectors; 2 to {MAX_SECTORS} are allowed", file.sector.len()));
+            return invalid(format!(
+                "it has {} sectors; 2 to {MAX_SECTORS} are allowed",
+                file.sector.len()
+            ));
         }
         for (i, sector) in file.sector.iter().enumerate() {
-            if sector.key.trim().is_empty() || sector.label.trim().is_empty() || sector.text.trim().is_empty() {
+            if sector.key.trim().is_empty()
+                || sector.label.trim().is_empty()
+                || sector.text.trim().is_empty()
+            {
                 return invalid(format!("sector {} has an empty key, label or text", i + 1));
             }
             if file.sector[..i].iter().any(|other| other.key == sector.key) {
                 return invalid(format!("the key `{}` stands twice", sector.key));
             }
         }
-        Ok(Self { sectors: file.sector })
+        Ok(Self {
+            sectors: file.sector,
+        })
     }
 
     /// Whether a head trained for `keys` can serve this taxonomy: the same keys, in any order.
     pub fn has_keys(&self, keys: &[String]) -> bool {
-        self.sectors.len() == keys.len() && self.sectors.iter().all(|sector| keys.contains(&sector.key))
+        self.sectors.len() == keys.len()
+            && self.sectors.iter().all(|sector| keys.contains(&sector.key))
     }
 }
 
@@ -106,12 +117,18 @@ pub fn rank(taxonomy: &Taxonomy, logits: &[f32]) -> (ChosenSector, Vec<SectorSco
     let total: f64 = weights.iter().sum();
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
-    let mut units: Vec<i64> = order.iter().map(|&i| (weights[i] / total * 1e4).round() as i64).collect();
+    let mut units: Vec<i64> = order
+        .iter()
+        .map(|&i| (weights[i] / total * 1e4).round() as i64)
+        .collect();
     units[0] += 10_000 - units.iter().sum::<i64>();
     let scores: Vec<SectorScore> = order
         .iter()
         .zip(units)
-        .map(|(&i, units)| SectorScore { key: taxonomy.sectors[i].key.clone(), score: units as f64 / 1e4 })
+        .map(|(&i, units)| SectorScore {
+            key: taxonomy.sectors[i].key.clone(),
+            score: units as f64 / 1e4,
+        })
         .collect();
     let first = &taxonomy.sectors[order[0]];
     let chosen = ChosenSector {
@@ -140,9 +157,16 @@ mod tests {
 
     #[test]
     fn an_unknown_key_is_named() {
-        let error = Taxonomy::parse("[[sector]]\nkey='a'\nlabel='甲'\ntext='甲'\ncolour='red'\n").unwrap_err().to_string();
+        let error = Taxonomy::parse("[[sector]]\nkey='a'\nlabel='甲'\ntext='甲'\ncolour='red'\n")
+            .unwrap_err()
+            .to_string();
         assert!(error.contains("colour"), "{error}");
         let twice = "[[sector]]\nkey='a'\nlabel='甲'\ntext='甲'\n".repeat(2);
-        assert!(Taxonomy::parse(&twice).unwrap_err().to_string().contains("stands twice"));
+        assert!(
+            Taxonomy::parse(&twice)
+                .unwrap_err()
+                .to_string()
+                .contains("stands twice")
+        );
     }
 }

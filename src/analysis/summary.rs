@@ -40,9 +40,17 @@ const MAX_CONSIDERED: usize = 200;
 
 /// Chooses sentences of `text` (folded: `folded`) by `logits`, best first, leaving out near-duplicates, headings
 /// and halves of sentences; returns them in document order.
-pub fn choose(text: &[char], folded: &[char], sentences: &[Span], logits: &[f32], length: Length) -> Vec<SummarySentence> {
+pub fn choose(
+    text: &[char],
+    folded: &[char],
+    sentences: &[Span],
+    logits: &[f32],
+    length: Length,
+) -> Vec<SummarySentence> {
     let scores = probabilities(logits);
-    let mut order: Vec<usize> = (0..sentences.len()).filter(|&i| can_stand_alone(sentences[i].of(text))).collect();
+    let mut order: Vec<usize> = (0..sentences.len())
+        .filter(|&i| can_stand_alone(sentences[i].of(text)))
+        .collect();
     if order.is_empty() {
         // Nothing but headings or verse: better those than an empty summary.
         order = (0..sentences.len()).collect();
@@ -59,7 +67,11 @@ pub fn choose(text: &[char], folded: &[char], sentences: &[Span], logits: &[f32]
         if full && matches!(length, Length::Sentences(_)) {
             break;
         }
-        let repeats = || chosen.iter().any(|&c| similarity(sentences[c].of(folded), sentences[i].of(folded)) > MAX_SIMILARITY);
+        let repeats = || {
+            chosen.iter().any(|&c| {
+                similarity(sentences[c].of(folded), sentences[i].of(folded)) > MAX_SIMILARITY
+            })
+        };
         if full || repeats() {
             continue;
         }
@@ -69,7 +81,11 @@ pub fn choose(text: &[char], folded: &[char], sentences: &[Span], logits: &[f32]
     chosen.sort_unstable();
     chosen
         .into_iter()
-        .map(|i| SummarySentence { text: sentences[i].text(text), span: sentences[i], score: scores[i] })
+        .map(|i| SummarySentence {
+            text: sentences[i].text(text),
+            span: sentences[i],
+            score: scores[i],
+        })
         .collect()
 }
 
@@ -78,7 +94,10 @@ fn probabilities(logits: &[f32]) -> Vec<f64> {
     let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights: Vec<f64> = logits.iter().map(|&x| f64::from(x - best).exp()).collect();
     let total: f64 = weights.iter().sum();
-    weights.iter().map(|w| ((3.0 * w / total).min(1.0) * 1e4).round() / 1e4).collect()
+    weights
+        .iter()
+        .map(|w| ((3.0 * w / total).min(1.0) * 1e4).round() / 1e4)
+        .collect()
 }
 
 /// Ends like a sentence, is not a fragment of a quotation, and says something.
@@ -92,7 +111,10 @@ fn can_stand_alone(sentence: &[char]) -> bool {
 fn marks_balance(sentence: &[char]) -> bool {
     let count = |c: char| sentence.iter().filter(|&&x| x == c).count();
     let brackets = count('（') + count('(') == count('）') + count(')');
-    brackets && [('“', '”'), ('「', '」'), ('『', '』'), ('《', '》')].into_iter().all(|(open, close)| count(open) == count(close))
+    brackets
+        && [('“', '”'), ('「', '」'), ('『', '』'), ('《', '》')]
+            .into_iter()
+            .all(|(open, close)| count(open) == count(close))
 }
 
 #[cfg(test)]
@@ -103,14 +125,20 @@ mod tests {
     fn summary(text: &str, logits: &[f32], length: Length) -> Vec<String> {
         let text: Vec<char> = text.chars().collect();
         let spans = sentences(&text);
-        choose(&text, &text, &spans, &logits[..spans.len()], length).into_iter().map(|s| s.text).collect()
+        choose(&text, &text, &spans, &logits[..spans.len()], length)
+            .into_iter()
+            .map(|s| s.text)
+            .collect()
     }
 
     #[test]
     fn keeps_document_order_and_leaves_out_repeats_and_headings() {
         let text = "东江大桥今天正式建成通车。\n亮点：速度快\n东江大桥今天正式建成通车了。\n市民排队走上大桥参观拍照。";
         let logits = [1.0, 9.0, 2.0, 3.0];
-        assert_eq!(summary(text, &logits, Length::Sentences(3)), ["东江大桥今天正式建成通车了。", "市民排队走上大桥参观拍照。"]);
+        assert_eq!(
+            summary(text, &logits, Length::Sentences(3)),
+            ["东江大桥今天正式建成通车了。", "市民排队走上大桥参观拍照。"]
+        );
     }
 
     #[test]
@@ -122,12 +150,24 @@ mod tests {
 
     #[test]
     fn half_a_quotation_is_not_a_sentence() {
-        assert!(!can_stand_alone(&"“今年的收成很好。".chars().collect::<Vec<_>>()));
-        assert!(can_stand_alone(&"他说：“今年的收成很好。”".chars().collect::<Vec<_>>()));
+        assert!(!can_stand_alone(
+            &"“今年的收成很好。".chars().collect::<Vec<_>>()
+        ));
+        assert!(can_stand_alone(
+            &"他说：“今年的收成很好。”".chars().collect::<Vec<_>>()
+        ));
     }
 
     #[test]
     fn verse_still_gives_something() {
-        assert_eq!(summary("春风又绿江南岸\n明月何时照我还", &[1.0, 2.0], Length::Sentences(1)).len(), 1);
+        assert_eq!(
+            summary(
+                "春风又绿江南岸\n明月何时照我还",
+                &[1.0, 2.0],
+                Length::Sentences(1)
+            )
+            .len(),
+            1
+        );
     }
 }

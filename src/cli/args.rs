@@ -132,7 +132,9 @@ fn parse_encoding(name: &str) -> Result<EncodingArg, String> {
         return Ok(EncodingArg(None));
     }
     let encoding = crate::document::decode::encoding_named(name);
-    encoding.map(|e| EncodingArg(Some(e))).ok_or_else(|| "no such encoding; try utf-8, gb18030, big5 or utf-16le".to_owned())
+    encoding
+        .map(|e| EncodingArg(Some(e)))
+        .ok_or_else(|| "no such encoding; try utf-8, gb18030, big5 or utf-16le".to_owned())
 }
 
 fn parse_size(text: &str) -> Result<u64, String> {
@@ -142,27 +144,32 @@ fn parse_size(text: &str) -> Result<u64, String> {
         t if t.ends_with('G') => (t[..t.len() - 1].to_owned(), 1 << 30),
         t => (t, 1),
     };
-    let size: u64 = number.trim().parse().map_err(|_| "expected a number, perhaps with K, M or G".to_owned())?;
-    size.checked_mul(factor).filter(|&size| size > 0).ok_or_else(|| "expected a size from 1 byte up".to_owned())
+    let size: u64 = number
+        .trim()
+        .parse()
+        .map_err(|_| "expected a number, perhaps with K, M or G".to_owned())?;
+    size.checked_mul(factor)
+        .filter(|&size| size > 0)
+        .ok_or_else(|| "expected a size from 1 byte up".to_owned())
 }
 
 /// Which model, where.
 #[derive(Debug, Args)]
 pub(super) struct ModelArgs {
     /// `news` (embedded), a folder, or hf:OWNER/REPO[@REV]
-    #[arg(long, value_name = "MODEL", default_value = "news")]
+    #[arg(long, global = true, value_name = "MODEL", default_value = "news")]
     pub model: ModelSource,
     /// Where to compute: auto, cpu, cuda[:N], metal
-    #[arg(long, value_name = "DEVICE", default_value = "auto")]
+    #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
     /// Number format of the encoder: f32, f16, bf16
-    #[arg(long, value_name = "DTYPE", default_value = "f32")]
+    #[arg(long, global = true, value_name = "DTYPE", default_value = "f32")]
     pub dtype: Precision,
     /// CPU threads [default: all cores]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,
     /// Another taxonomy: a TOML file like prompts/sectors.toml
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, global = true, value_name = "FILE")]
     pub sectors: Option<PathBuf>,
 }
 
@@ -177,7 +184,9 @@ pub(super) enum ModelsCommand {
     /// Models that can be used without a network
     List,
     /// Fetch a model of the Hugging Face Hub into the cache
-    #[command(after_help = "HF_HOME names the cache, HF_ENDPOINT another server, HF_HUB_OFFLINE=1 forbids the network.")]
+    #[command(
+        after_help = "HF_HOME names the cache, HF_ENDPOINT another server, HF_HUB_OFFLINE=1 forbids the network."
+    )]
     Fetch {
         /// hf:OWNER/REPO[@REV]; a commit as REV pins it
         model: ModelSource,

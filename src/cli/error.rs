@@ -35,7 +35,11 @@ pub(super) struct CliError {
 
 impl CliError {
     pub fn new(status: ExitStatus, message: impl Into<String>) -> Self {
-        Self { status, message: message.into(), hint: None }
+        Self {
+            status,
+            message: message.into(),
+            hint: None,
+        }
     }
 
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
@@ -51,9 +55,12 @@ impl CliError {
         };
         let message = format!("{path} {error}");
         match error.kind() {
-            "encoding" => Self::new(status, message).hint("leave --encoding out to let jianbao find the encoding"),
-            "binary" => Self::new(status, message).hint("give plain text; if it is text, name its encoding with --encoding"),
-            "empty" => Self::new(status, message).hint("check that the right file was given and that it was written completely"),
+            "encoding" => Self::new(status, message)
+                .hint("leave --encoding out to let jianbao find the encoding"),
+            "binary" => Self::new(status, message)
+                .hint("give plain text; if it is text, name its encoding with --encoding"),
+            "empty" => Self::new(status, message)
+                .hint("check that the right file was given and that it was written completely"),
             _ => Self::new(status, message),
         }
     }
@@ -64,7 +71,10 @@ impl CliError {
         let (reason, hint) = match error.kind() {
             ErrorKind::NotFound => ("does not exist", "check the path; `-` reads standard input"),
             ErrorKind::PermissionDenied => ("may not be read", "check the file's permissions"),
-            ErrorKind::IsADirectory => ("is a folder", "give one file; for every file of a folder run jianbao on each, for example with find or xargs"),
+            ErrorKind::IsADirectory => (
+                "is a folder",
+                "give one file; for every file of a folder run jianbao on each, for example with find or xargs",
+            ),
             _ => return Self::new(ExitStatus::Input, format!("{path} cannot be read: {error}")),
         };
         Self::new(ExitStatus::Input, format!("{path} {reason}")).hint(hint)
@@ -75,8 +85,11 @@ impl CliError {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return Self::new(ExitStatus::BrokenPipe, "the reader of the output went away");
         }
-        Self::new(ExitStatus::Output, format!("{target} cannot be written: {error}"))
-            .hint("check the folder's permissions and the space left on the disk")
+        Self::new(
+            ExitStatus::Output,
+            format!("{target} cannot be written: {error}"),
+        )
+        .hint("check the folder's permissions and the space left on the disk")
     }
 }
 
@@ -103,7 +116,8 @@ impl From<ModelError> for CliError {
 
 impl From<DeviceError> for CliError {
     fn from(error: DeviceError) -> Self {
-        Self::new(ExitStatus::Device, error.to_string()).hint("use --device cpu, or --device auto to take what there is")
+        Self::new(ExitStatus::Device, error.to_string())
+            .hint("use --device cpu, or --device auto to take what there is")
     }
 }
 

@@ -31,21 +31,35 @@ struct ArticleRow {
 pub(super) fn run(args: &EvalArgs, printer: &Printer) -> Result<(), CliError> {
     match &args.task {
         EvalTask::Sectors { gold, articles } => evaluate_sectors(args, gold, articles, printer),
-        EvalTask::Extracts { gold, articles } => evaluate_extracts(args, gold, articles.as_deref(), printer),
+        EvalTask::Extracts { gold, articles } => {
+            evaluate_extracts(args, gold, articles.as_deref(), printer)
+        }
         EvalTask::Pages { folder } => evaluate_pages(args, folder, printer),
     }
 }
 
-fn evaluate_sectors(args: &EvalArgs, gold: &Path, articles: &Path, printer: &Printer) -> Result<(), CliError> {
+fn evaluate_sectors(
+    args: &EvalArgs,
+    gold: &Path,
+    articles: &Path,
+    printer: &Printer,
+) -> Result<(), CliError> {
     let golds: Vec<sectors::Gold> = rows(gold)?;
-    let articles: HashMap<String, ArticleRow> = rows::<ArticleRow>(articles)?.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let articles: HashMap<String, ArticleRow> = rows::<ArticleRow>(articles)?
+        .into_iter()
+        .map(|row| (row.id.clone(), row))
+        .collect();
     let model = session::load_model(&args.model, printer)?;
     let progress = progress(golds.len());
     let mut predictions = Vec::with_capacity(golds.len());
     for gold in &golds {
         if let Some(row) = articles.get(&gold.id) {
             let brief = titled(row, &model)?;
-            predictions.push(sectors::Prediction { id: gold.id.clone(), sector: brief.sector.key, score: brief.sector.score });
+            predictions.push(sectors::Prediction {
+                id: gold.id.clone(),
+                sector: brief.sector.key,
+                score: brief.sector.score,
+            });
         }
         progress.inc(1);
     }
@@ -65,17 +79,32 @@ fn evaluate_sectors(args: &EvalArgs, gold: &Path, articles: &Path, printer: &Pri
     finish(args, &figures, &table, &predictions, printer)
 }
 
-fn evaluate_extracts(args: &EvalArgs, gold: &[std::path::PathBuf], articles: Option<&Path>, printer: &Printer) -> Result<(), CliError> {
-    let annotators: Vec<Vec<extracts::Gold>> = gold.iter().map(|path| rows(path)).collect::<Result<_, _>>()?;
+fn evaluate_extracts(
+    args: &EvalArgs,
+    gold: &[std::path::PathBuf],
+    articles: Option<&Path>,
+    printer: &Printer,
+) -> Result<(), CliError> {
+    let annotators: Vec<Vec<extracts::Gold>> = gold
+        .iter()
+        .map(|path| rows(path))
+        .collect::<Result<_, _>>()?;
     let texts: HashMap<String, ArticleRow> = match articles {
-        Some(path) => rows::<ArticleRow>(path)?.into_iter().map(|row| (row.id.clone(), row)).collect(),
+        Some(path) => rows::<ArticleRow>(path)?
+            .into_iter()
+            .map(|row| (row.id.clone(), row))
+            .collect(),
         None => HashMap::new(),
     };
     let model = session::load_model(&args.model, printer)?;
     let progress = progress(annotators[0].len());
     let mut predictions = Vec::with_capacity(annotators[0].len());
     for gold in &annotators[0] {
-        let joined = ArticleRow { id: gold.id.clone(), title: gold.title.clone(), text: gold.sentences.concat() };
+        let joined = ArticleRow {
+            id: gold.id.clone(),
+            title: gold.title.clone(),
+            text: gold.sentences.concat(),
+        };
         let brief = titled(texts.get(&gold.id).unwrap_or(&joined), &model)?;
         predictions.push(extracts::Prediction {
             id: gold.id.clone(),
@@ -114,16 +143,34 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
     let progress = progress(gold_files.len());
     let (mut scores, mut records) = (Vec::new(), Vec::new());
     for path in &gold_files {
-        let gold: pages::Gold = serde_json::from_str(&read_text(path)?)
-            .map_err(|e| CliError::new(ExitStatus::Input, format!("{} is not a gold page: {e}", path.display())))?;
+        let gold: pages::Gold = serde_json::from_str(&read_text(path)?).map_err(|e| {
+            CliError::new(
+                ExitStatus::Input,
+                format!("{} is not a gold page: {e}", path.display()),
+            )
+        })?;
         let text_path = path.to_string_lossy().replace(".gold.json", ".txt");
         let bytes = std::fs::read(&text_path).map_err(|e| CliError::unreadable(&text_path, &e))?;
-        let input = Input { id: &text_path, path: &text_path, bytes: &bytes };
-        let options = Options { layout: Layout::Page, ..Options::default() };
-        let brief = document::brief(input, &model, &options).map_err(|e| CliError::document(&text_path, &e))?;
+        let input = Input {
+            id: &text_path,
+            path: &text_path,
+            bytes: &bytes,
+        };
+        let options = Options {
+            layout: Layout::Page,
+            ..Options::default()
+        };
+        let brief = document::brief(input, &model, &options)
+            .map_err(|e| CliError::document(&text_path, &e))?;
         let text: Vec<char> = String::from_utf8_lossy(&bytes).chars().collect();
-        let predicted: Vec<pages::Predicted> =
-            brief.articles.iter().map(|a| pages::Predicted { title: a.title.clone(), spans: a.spans.clone() }).collect();
+        let predicted: Vec<pages::Predicted> = brief
+            .articles
+            .iter()
+            .map(|a| pages::Predicted {
+                title: a.title.clone(),
+                spans: a.spans.clone(),
+            })
+            .collect();
         scores.push(pages::score_page(&text, &gold, &predicted));
         records.push(brief);
         progress.inc(1);
@@ -149,32 +196,51 @@ fn titled(row: &ArticleRow, model: &Model) -> Result<ArticleBrief, CliError> {
     let text: Vec<char> = row.text.chars().collect();
     let mut article = page::assemble(&text, &page::body_blocks(&text)).remove(0);
     article.title = row.title.split_whitespace().collect::<Vec<_>>().join(" ");
-    let options = Options { summary: Length::Sentences(3), ..Options::default() };
+    let options = Options {
+        summary: Length::Sentences(3),
+        ..Options::default()
+    };
     Ok(document::briefs(vec![article], model, &options)?.remove(0))
 }
 
-fn finish(args: &EvalArgs, figures: &impl Serialize, table: &str, predictions: &[impl Serialize], printer: &Printer) -> Result<(), CliError> {
+fn finish(
+    args: &EvalArgs,
+    figures: &impl Serialize,
+    table: &str,
+    predictions: &[impl Serialize],
+    printer: &Printer,
+) -> Result<(), CliError> {
     if let Some(path) = &args.predictions {
         let mut lines = String::new();
         for prediction in predictions {
             lines.push_str(&super::printer::json_text(prediction, false));
         }
-        std::fs::write(path, lines).map_err(|e| CliError::output(&path.display().to_string(), &e))?;
+        std::fs::write(path, lines)
+            .map_err(|e| CliError::output(&path.display().to_string(), &e))?;
     }
-    if args.json { printer.json(figures, false) } else { printer.data(table.as_bytes()) }
+    if args.json {
+        printer.json(figures, false)
+    } else {
+        printer.data(table.as_bytes())
+    }
 }
 
 fn table(rows: &[(&str, f64)]) -> String {
     let mut out = String::new();
     for (name, value) in rows {
-        let shown = if value.fract() == 0.0 && *value > 1.0 || *name == "missing" { format!("{value:.0}") } else { format!("{value:.4}") };
+        let shown = if value.fract() == 0.0 && *value > 1.0 || *name == "missing" {
+            format!("{value:.0}")
+        } else {
+            format!("{value:.4}")
+        };
         let _ = writeln!(out, "{name:18} {shown}");
     }
     out
 }
 
 fn progress(length: usize) -> ProgressBar {
-    let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").expect("a valid template");
+    let style =
+        ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").expect("a valid template");
     ProgressBar::new(length as u64).with_style(style)
 }
 
@@ -186,14 +252,21 @@ fn read_text(path: &Path) -> Result<String, CliError> {
 fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CliError> {
     let name = path.display().to_string();
     let file = File::open(path).map_err(|e| CliError::unreadable(&name, &e))?;
-    let reader: Box<dyn Read> =
-        if path.extension().is_some_and(|e| e == "gz") { Box::new(flate2::read::MultiGzDecoder::new(file)) } else { Box::new(file) };
+    let reader: Box<dyn Read> = if path.extension().is_some_and(|e| e == "gz") {
+        Box::new(flate2::read::MultiGzDecoder::new(file))
+    } else {
+        Box::new(file)
+    };
     let mut out = Vec::new();
     for (number, line) in BufReader::new(reader).lines().enumerate() {
         let line = line.map_err(|e| CliError::unreadable(&name, &e))?;
         if !line.trim().is_empty() {
-            let row = serde_json::from_str(&line)
-                .map_err(|e| CliError::new(ExitStatus::Input, format!("{name}, line {}: {e}", number + 1)))?;
+            let row = serde_json::from_str(&line).map_err(|e| {
+                CliError::new(
+                    ExitStatus::Input,
+                    format!("{name}, line {}: {e}", number + 1),
+                )
+            })?;
             out.push(row);
         }
     }

@@ -22,7 +22,11 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Err(error) => {
             // Help and version go to stdout and are fine; everything else is a usage error.
             let _ = error.print();
-            let status = if error.use_stderr() { ExitStatus::Usage } else { ExitStatus::Success };
+            let status = if error.use_stderr() {
+                ExitStatus::Usage
+            } else {
+                ExitStatus::Success
+            };
             return status.into();
         }
     };
@@ -49,7 +53,10 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     match result {
         Ok(()) => ExitStatus::Success.into(),
         // Whoever read our output has had enough (`| head`): that is no failure.
-        Err(CliError { status: ExitStatus::BrokenPipe, .. }) => ExitStatus::Success.into(),
+        Err(CliError {
+            status: ExitStatus::BrokenPipe,
+            ..
+        }) => ExitStatus::Success.into(),
         Err(error) => {
             printer.error(&error);
             error.status.into()
@@ -61,6 +68,11 @@ fn man() -> Result<Vec<u8>, CliError> {
     let mut page = Vec::new();
     clap_mangen::Man::new(CommandLine::command())
         .render(&mut page)
-        .map_err(|e| CliError::new(ExitStatus::Output, format!("the man page cannot be written: {e}")))?;
+        .map_err(|e| {
+            CliError::new(
+                ExitStatus::Output,
+                format!("the man page cannot be written: {e}"),
+            )
+        })?;
     Ok(page)
 }

@@ -20,7 +20,12 @@ pub(super) fn run(args: &ModelsArgs, printer: &Printer) -> Result<(), CliError> 
 }
 
 fn load(source: &ModelSource) -> Result<Model, CliError> {
-    Ok(model::load(source, Taxonomy::embedded(), Device::Cpu, Precision::F32)?)
+    Ok(model::load(
+        source,
+        Taxonomy::embedded(),
+        Device::Cpu,
+        Precision::F32,
+    )?)
 }
 
 fn list(printer: &Printer) -> Result<(), CliError> {
@@ -37,13 +42,25 @@ fn list(printer: &Printer) -> Result<(), CliError> {
 
 #[cfg(feature = "hub")]
 fn fetch(source: &ModelSource, printer: &Printer) -> Result<(), CliError> {
-    let ModelSource::Hub { repository, revision } = source else {
-        return Err(CliError::new(ExitStatus::Usage, format!("{source} is not a model of the Hub")).hint("expected hf:OWNER/REPO[@REV]"));
+    let ModelSource::Hub {
+        repository,
+        revision,
+    } = source
+    else {
+        return Err(CliError::new(
+            ExitStatus::Usage,
+            format!("{source} is not a model of the Hub"),
+        )
+        .hint("expected hf:OWNER/REPO[@REV]"));
     };
     if revision.is_none() {
-        printer.note("no revision was given: taking `main`, which can change; hf:OWNER/REPO@COMMIT pins one");
+        printer.note(
+            "no revision was given: taking `main`, which can change; hf:OWNER/REPO@COMMIT pins one",
+        );
     }
-    let folder = model::hub::fetch(repository, revision.as_deref(), &mut |file| printer.note(&format!("{source}: {file}")))?;
+    let folder = model::hub::fetch(repository, revision.as_deref(), &mut |file| {
+        printer.note(&format!("{source}: {file}"))
+    })?;
     printer.data(format!("{}\n", folder.display()).as_bytes())
 }
 
@@ -55,16 +72,25 @@ fn fetch(_: &ModelSource, _: &Printer) -> Result<(), CliError> {
 fn verify(source: &ModelSource, printer: &Printer) -> Result<(), CliError> {
     let model = load(source)?;
     let provenance = model.provenance();
-    let checked = provenance.folder.as_deref().map(bundle::verify).transpose()?;
+    let checked = provenance
+        .folder
+        .as_deref()
+        .map(bundle::verify)
+        .transpose()?;
     let sums = match checked {
         None => "inside the program".to_owned(),
         Some(0) => "no SHA256SUMS to check against".to_owned(),
         Some(n) => format!("{n} checksums match"),
     };
     // A model that loads may still compute nonsense.
-    let vector = model.embed(&["今天是星期一。".chars().collect()])?.remove(0);
+    let vector = model
+        .embed(&["今天是星期一。".chars().collect()])?
+        .remove(0);
     if vector.iter().any(|x| !x.is_finite()) {
-        return Err(CliError::new(ExitStatus::Model, format!("{source} computes values that are not numbers")));
+        return Err(CliError::new(
+            ExitStatus::Model,
+            format!("{source} computes values that are not numbers"),
+        ));
     }
     printer.data(format!("{source}: fine ({sums}; {})\n", model.name().digest).as_bytes())
 }
@@ -72,7 +98,10 @@ fn verify(source: &ModelSource, printer: &Printer) -> Result<(), CliError> {
 fn info(source: &ModelSource, as_json: bool, printer: &Printer) -> Result<(), CliError> {
     let model = load(source)?;
     let (name, facts) = (model.name(), model.provenance());
-    let folder = facts.folder.as_ref().map(|folder| folder.display().to_string());
+    let folder = facts
+        .folder
+        .as_ref()
+        .map(|folder| folder.display().to_string());
     if as_json {
         return printer.json(
             &json!({"name": name.name, "digest": name.digest, "folder": folder, "architecture": facts.architecture,
@@ -85,10 +114,25 @@ fn info(source: &ModelSource, as_json: bool, printer: &Printer) -> Result<(), Cl
     let rows = [
         ("name", name.name.clone()),
         ("digest", name.digest.clone()),
-        ("folder", folder.unwrap_or_else(|| "inside the program".to_owned())),
-        ("encoder", format!("{}, {} layers × {}, vocabulary {}", facts.architecture, facts.layers, facts.width, facts.vocabulary)),
+        (
+            "folder",
+            folder.unwrap_or_else(|| "inside the program".to_owned()),
+        ),
+        (
+            "encoder",
+            format!(
+                "{}, {} layers × {}, vocabulary {}",
+                facts.architecture, facts.layers, facts.width, facts.vocabulary
+            ),
+        ),
         ("weights", format!("{:.1} MB", facts.bytes as f64 / 1e6)),
-        ("window", format!("{} tokens; longer articles are read in overlapping windows", model.max_tokens())),
+        (
+            "window",
+            format!(
+                "{} tokens; longer articles are read in overlapping windows",
+                model.max_tokens()
+            ),
+        ),
         ("reads by", facts.readout.clone()),
     ];
     for (key, value) in rows {

@@ -19,7 +19,9 @@ impl Printer {
     /// Raw data to stdout.
     pub fn data(&self, bytes: &[u8]) -> Result<(), CliError> {
         let mut out = std::io::stdout().lock();
-        out.write_all(bytes).and_then(|()| out.flush()).map_err(|e| CliError::output("standard output", &e))
+        out.write_all(bytes)
+            .and_then(|()| out.flush())
+            .map_err(|e| CliError::output("standard output", &e))
     }
 
     /// JSON to stdout, with a line end.
@@ -50,7 +52,11 @@ impl Printer {
     pub fn warning(&self, message: &str) {
         if !self.quiet {
             let style = Style::new().fg_color(Some(AnsiColor::Yellow.into())).bold();
-            let _ = writeln!(anstream::stderr(), "{style}warning:{style:#} {}", harmless(message));
+            let _ = writeln!(
+                anstream::stderr(),
+                "{style}warning:{style:#} {}",
+                harmless(message)
+            );
         }
     }
 
@@ -59,7 +65,12 @@ impl Printer {
         let (red, cyan) = (AnsiColor::Red, AnsiColor::Cyan);
         let bold = |colour: AnsiColor| Style::new().fg_color(Some(colour.into())).bold();
         let mut out = anstream::stderr().lock();
-        let _ = writeln!(out, "{0}error:{0:#} {1}", bold(red), harmless(&error.message));
+        let _ = writeln!(
+            out,
+            "{0}error:{0:#} {1}",
+            bold(red),
+            harmless(&error.message)
+        );
         if let Some(hint) = &error.hint {
             let _ = writeln!(out, "\n{0}hint:{0:#} {1}", bold(cyan), harmless(hint));
         }
@@ -69,7 +80,11 @@ impl Printer {
 /// JSON with a line end. Characters that a terminal obeys (C1 controls, bidirectional overrides) are escaped;
 /// C0 controls always are in JSON.
 pub(super) fn json_text(value: &impl Serialize, pretty: bool) -> String {
-    let text = if pretty { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
+    let text = if pretty {
+        serde_json::to_string_pretty(value)
+    } else {
+        serde_json::to_string(value)
+    };
     let text = text.expect("records have string keys and finite numbers");
     let mut out = String::with_capacity(text.len() + 1);
     for c in text.chars() {
@@ -85,7 +100,15 @@ pub(super) fn json_text(value: &impl Serialize, pretty: bool) -> String {
 
 /// Text for a terminal: control and bidirectional characters become U+FFFD, line ends stay.
 fn harmless(text: &str) -> String {
-    text.chars().map(|c| if c != '\n' && (c.is_control() || is_dangerous(c)) { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| {
+            if c != '\n' && (c.is_control() || is_dangerous(c)) {
+                '\u{fffd}'
+            } else {
+                c
+            }
+        })
+        .collect()
 }
 
 /// Characters that change how a terminal shows what follows.
@@ -99,9 +122,15 @@ mod tests {
 
     #[test]
     fn a_terminal_is_never_commanded() {
-        assert_eq!(harmless("标题\u{1b}[2J\u{202e}x\n"), "标题\u{fffd}[2J\u{fffd}x\n");
+        assert_eq!(
+            harmless("标题\u{1b}[2J\u{202e}x\n"),
+            "标题\u{fffd}[2J\u{fffd}x\n"
+        );
         let json = json_text(&"标\u{9b}题\u{202e}\u{1b}", false);
         assert_eq!(json, "\"标\\u009b题\\u202e\\u001b\"\n");
-        assert_eq!(serde_json::from_str::<String>(&json).unwrap(), "标\u{9b}题\u{202e}\u{1b}");
+        assert_eq!(
+            serde_json::from_str::<String>(&json).unwrap(),
+            "标\u{9b}题\u{202e}\u{1b}"
+        );
     }
 }

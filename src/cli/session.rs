@@ -15,7 +15,9 @@ use std::time::Instant;
 pub(super) fn load_model(args: &ModelArgs, printer: &Printer) -> Result<Model, CliError> {
     let began = Instant::now();
     // Fails only when a pool exists already, which is fine.
-    let _ = rayon::ThreadPoolBuilder::new().num_threads(args.threads.map_or(0, usize::from)).build_global();
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(args.threads.map_or(0, usize::from))
+        .build_global();
     std::thread::spawn(words::load_dictionary);
     let taxonomy = match &args.sectors {
         None => Taxonomy::embedded(),
@@ -27,7 +29,11 @@ pub(super) fn load_model(args: &ModelArgs, printer: &Printer) -> Result<Model, C
     let (device, chosen) = device::open(args.device)?;
     printer.detail(&format!("device: {chosen}"));
     let model = model::load(&args.model, taxonomy, device, args.dtype)?;
-    printer.detail(&format!("model: {} loaded in {} ms", args.model, began.elapsed().as_millis()));
+    printer.detail(&format!(
+        "model: {} loaded in {} ms",
+        args.model,
+        began.elapsed().as_millis()
+    ));
     Ok(model)
 }
 

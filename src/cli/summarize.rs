@@ -17,9 +17,18 @@ pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliErro
     let bytes = read(&args.input, args.max_bytes)?;
     let model = session::load_model(&args.model, printer)?;
     let began = Instant::now();
-    let input = Input { id: &path, path: &path, bytes: &bytes };
-    let brief = document::brief(input, &model, &session::options(&args.document)).map_err(|e| CliError::document(&path, &e))?;
-    printer.detail(&format!("{} articles in {} ms", brief.articles.len(), began.elapsed().as_millis()));
+    let input = Input {
+        id: &path,
+        path: &path,
+        bytes: &bytes,
+    };
+    let brief = document::brief(input, &model, &session::options(&args.document))
+        .map_err(|e| CliError::document(&path, &e))?;
+    printer.detail(&format!(
+        "{} articles in {} ms",
+        brief.articles.len(),
+        began.elapsed().as_millis()
+    ));
     for warning in &brief.warnings {
         printer.warning(&format!("{path}: {}", warning.message));
     }
@@ -28,21 +37,28 @@ pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliErro
 
 fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), CliError> {
     let on_terminal = args.output.is_none() && printer.stdout_is_terminal();
-    let format = args.format.unwrap_or(if on_terminal { Format::Json } else { Format::Jsonl });
+    let format = args.format.unwrap_or(if on_terminal {
+        Format::Json
+    } else {
+        Format::Jsonl
+    });
     let record = Record::Brief(Box::new(brief));
     match &args.output {
         None => printer.json(&record, format == Format::Json),
-        Some(path) => {
-            write_whole(path, json_text(&record, format == Format::Json).as_bytes())
-                .map_err(|e| CliError::output(&path.display().to_string(), &e))
-        }
+        Some(path) => write_whole(path, json_text(&record, format == Format::Json).as_bytes())
+            .map_err(|e| CliError::output(&path.display().to_string(), &e)),
     }
 }
 
 /// Temporary file beside the target, synced, then renamed: the target is whole or untouched.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".jianbao-").tempfile_in(folder)?;
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new()
+        .prefix(".jianbao-")
+        .tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
     file.persist(path)?;
@@ -63,10 +79,15 @@ fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, CliError> {
         Box::new(file)
     };
     let mut bytes = Vec::new();
-    reader.take(max_bytes + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    reader
+        .take(max_bytes + 1)
+        .read_to_end(&mut bytes)
+        .map_err(unreadable)?;
     if bytes.len() as u64 > max_bytes {
         let message = format!("{name} is larger than {max_bytes} bytes");
-        return Err(CliError::new(ExitStatus::Input, message).hint("raise the limit with --max-bytes"));
+        return Err(
+            CliError::new(ExitStatus::Input, message).hint("raise the limit with --max-bytes")
+        );
     }
     Ok(bytes)
 }

@@ -41,7 +41,11 @@ pub struct Article {
 impl Article {
     /// Adds one paragraph made of `pieces` of `source`, read on without a break.
     pub fn push_paragraph(&mut self, source: &[char], pieces: &[Span]) {
-        let pieces: Vec<Span> = pieces.iter().copied().filter(|piece| !piece.is_empty()).collect();
+        let pieces: Vec<Span> = pieces
+            .iter()
+            .copied()
+            .filter(|piece| !piece.is_empty())
+            .collect();
         if pieces.is_empty() {
             return;
         }

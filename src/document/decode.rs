@@ -25,14 +25,26 @@ pub enum DecodeError {
     #[error("is {0}, not text")]
     Binary(&'static str),
     #[error("cannot be read as {encoding}: {share}% of its characters are undecodable")]
-    WrongEncoding { encoding: &'static str, share: usize },
+    WrongEncoding {
+        encoding: &'static str,
+        share: usize,
+    },
 }
 
 /// File types people hand over by mistake, by their first bytes.
 const SIGNATURES: [(&[u8], &str); 12] = [
-    (b"%PDF-", "a PDF (extract its text first, for example with pdftotext)"),
-    (b"PK\x03\x04", "a ZIP, DOCX or EPUB archive (extract its text first)"),
-    (b"\xd0\xcf\x11\xe0", "an old Office document (save it as plain text first)"),
+    (
+        b"%PDF-",
+        "a PDF (extract its text first, for example with pdftotext)",
+    ),
+    (
+        b"PK\x03\x04",
+        "a ZIP, DOCX or EPUB archive (extract its text first)",
+    ),
+    (
+        b"\xd0\xcf\x11\xe0",
+        "an old Office document (save it as plain text first)",
+    ),
     (b"\x89PNG", "a PNG image (run OCR on it first)"),
     (b"\xff\xd8\xff", "a JPEG image (run OCR on it first)"),
     (b"GIF8", "a GIF image"),
@@ -56,18 +68,26 @@ pub fn encoding_named(name: &str) -> Option<&'static Encoding> {
 
 /// Decodes a whole input. `forced` skips detection, not the check for binary data.
 pub fn decode(bytes: &[u8], forced: Option<&'static Encoding>) -> Result<Decoded, DecodeError> {
-    if let Some((_, what)) = SIGNATURES.iter().find(|(signature, _)| bytes.starts_with(signature)) {
+    if let Some((_, what)) = SIGNATURES
+        .iter()
+        .find(|(signature, _)| bytes.starts_with(signature))
+    {
         return Err(DecodeError::Binary(what));
     }
     let (encoding, bytes) = match (forced, Encoding::for_bom(bytes)) {
         (None, Some((encoding, length))) => (encoding, &bytes[length..]),
-        (Some(encoding), Some((marked, length))) if encoding == marked => (encoding, &bytes[length..]),
+        (Some(encoding), Some((marked, length))) if encoding == marked => {
+            (encoding, &bytes[length..])
+        }
         (Some(encoding), _) => (encoding, bytes),
         (None, None) => (detect(bytes), bytes),
     };
     let (text, _) = encoding.decode_without_bom_handling(bytes);
     // A genuine U+FFFD in the input is counted too: it stands for a loss that happened earlier.
-    let undecodable = text.chars().filter(|&c| c == char::REPLACEMENT_CHARACTER).count();
+    let undecodable = text
+        .chars()
+        .filter(|&c| c == char::REPLACEMENT_CHARACTER)
+        .count();
     let chars = normalise_line_ends(&text);
     let visible = chars.iter().filter(|c| !c.is_whitespace()).count();
     if visible == 0 {
@@ -80,11 +100,18 @@ pub fn decode(bytes: &[u8], forced: Option<&'static Encoding>) -> Result<Decoded
     if undecodable as f64 > MAX_UNDECODABLE_SHARE * visible as f64 {
         let share = undecodable * 100 / visible;
         return Err(match forced {
-            Some(encoding) => DecodeError::WrongEncoding { encoding: encoding.name(), share },
+            Some(encoding) => DecodeError::WrongEncoding {
+                encoding: encoding.name(),
+                share,
+            },
             None => DecodeError::Binary("binary data or an unknown encoding"),
         });
     }
-    Ok(Decoded { chars, encoding: encoding.name(), undecodable })
+    Ok(Decoded {
+        chars,
+        encoding: encoding.name(),
+        undecodable,
+    })
 }
 
 /// Which encoding bytes without a mark are in.
@@ -120,11 +147,17 @@ fn by_evidence(bytes: &[u8]) -> &'static Encoding {
         for c in text.chars().filter(|c| !c.is_ascii()) {
             total += 1;
             common += usize::from(COMMON.contains(c));
-            bad += usize::from(c == char::REPLACEMENT_CHARACTER || ('\u{e000}'..='\u{f8ff}').contains(&c));
+            bad += usize::from(
+                c == char::REPLACEMENT_CHARACTER || ('\u{e000}'..='\u{f8ff}').contains(&c),
+            );
         }
         (common as f64 - 3.0 * bad as f64) / total.max(1) as f64
     };
-    if score(BIG5) > score(GB18030) { BIG5 } else { GB18030 }
+    if score(BIG5) > score(GB18030) {
+        BIG5
+    } else {
+        GB18030
+    }
 }
 
 /// UTF-16 that lost its mark: Chinese text has most code units in the CJK blocks and ASCII line ends.
@@ -142,7 +175,9 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
         }
         !malformed && good * 20 >= total * 19
     };
-    [UTF_16LE, UTF_16BE].into_iter().find(|encoding| plausible(encoding))
+    [UTF_16LE, UTF_16BE]
+        .into_iter()
+        .find(|encoding| plausible(encoding))
 }
 
 /// UTF-8 with a few broken bytes (a cut file, a bad disk) is still UTF-8.
@@ -178,8 +213,10 @@ fn normalise_line_ends(text: &str) -> Vec<char> {
 mod tests {
     use super::*;
 
-    const SIMPLIFIED: &str = "全市今天召开春耕备耕工作会议，部署粮食生产。\n农业农村部门要求，各地抓好田间管理。";
-    const TRADITIONAL: &str = "全市今天召開春耕備耕工作會議，部署糧食生產。\n農業部門要求，各地抓好田間管理。";
+    const SIMPLIFIED: &str =
+        "全市今天召开春耕备耕工作会议，部署粮食生产。\n农业农村部门要求，各地抓好田间管理。";
+    const TRADITIONAL: &str =
+        "全市今天召開春耕備耕工作會議，部署糧食生產。\n農業部門要求，各地抓好田間管理。";
 
     fn text(decoded: &Decoded) -> String {
         decoded.chars.iter().collect()
@@ -205,11 +242,20 @@ mod tests {
         for big in [false, true] {
             let bytes: Vec<u8> = SIMPLIFIED
                 .encode_utf16()
-                .flat_map(|unit| if big { unit.to_be_bytes() } else { unit.to_le_bytes() })
+                .flat_map(|unit| {
+                    if big {
+                        unit.to_be_bytes()
+                    } else {
+                        unit.to_le_bytes()
+                    }
+                })
                 .collect();
             let mark: &[u8] = if big { b"\xfe\xff" } else { b"\xff\xfe" };
             assert_eq!(text(&decode(&bytes, None).unwrap()), SIMPLIFIED);
-            assert_eq!(text(&decode(&[mark, &bytes].concat(), None).unwrap()), SIMPLIFIED);
+            assert_eq!(
+                text(&decode(&[mark, &bytes].concat(), None).unwrap()),
+                SIMPLIFIED
+            );
         }
     }
 
@@ -237,17 +283,41 @@ mod tests {
     #[test]
     fn refuses_what_is_not_text() {
         assert_eq!(decode(b"", None), Err(DecodeError::Empty));
-        assert_eq!(decode(" \u{3000}\n".as_bytes(), None), Err(DecodeError::Empty));
-        assert!(matches!(decode(b"%PDF-1.7 ...", None), Err(DecodeError::Binary(_))));
-        let noise: Vec<u8> = (0..4096u32).map(|i| (i.wrapping_mul(2654435761) >> 13) as u8).collect();
-        assert!(matches!(decode(&noise, None), Err(DecodeError::Binary(_))), "{:?}", decode(&noise, None).map(|d| d.encoding));
-        assert!(matches!(decode(SIMPLIFIED.as_bytes(), Some(UTF_16LE)), Ok(_) | Err(_)));
+        assert_eq!(
+            decode(" \u{3000}\n".as_bytes(), None),
+            Err(DecodeError::Empty)
+        );
+        assert!(matches!(
+            decode(b"%PDF-1.7 ...", None),
+            Err(DecodeError::Binary(_))
+        ));
+        let noise: Vec<u8> = (0..4096u32)
+            .map(|i| (i.wrapping_mul(2654435761) >> 13) as u8)
+            .collect();
+        assert!(
+            matches!(decode(&noise, None), Err(DecodeError::Binary(_))),
+            "{:?}",
+            decode(&noise, None).map(|d| d.encoding)
+        );
+        assert!(matches!(
+            decode(SIMPLIFIED.as_bytes(), Some(UTF_16LE)),
+            Ok(_) | Err(_)
+        ));
     }
 
     #[test]
     fn a_forced_encoding_that_does_not_fit_is_named() {
         let (bytes, _, _) = GB18030.encode(SIMPLIFIED);
         let error = decode(&bytes, Some(UTF_8)).unwrap_err();
-        assert!(matches!(error, DecodeError::WrongEncoding { encoding: "UTF-8", .. }), "{error}");
+        assert!(
+            matches!(
+                error,
+                DecodeError::WrongEncoding {
+                    encoding: "UTF-8",
+                    ..
+                }
+            ),
+            "{error}"
+        );
     }
 }

@@ -24,7 +24,10 @@ pub fn sentences(text: &[char]) -> Vec<Span> {
 
 /// Characters that end a line, beside `\n`: form feed and vertical tab (pages of PDF text), Unicode separators.
 pub fn is_line_end(c: char) -> bool {
-    matches!(c, '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}')
+    matches!(
+        c,
+        '\n' | '\u{b}' | '\u{c}' | '\u{85}' | '\u{2028}' | '\u{2029}'
+    )
 }
 
 /// Whether `c` ends a sentence wherever it stands.
@@ -34,7 +37,10 @@ pub fn is_terminal(c: char) -> bool {
 
 /// Whether `c` closes a quotation or a bracket.
 pub fn is_closing(c: char) -> bool {
-    matches!(c, '”' | '’' | '」' | '』' | '）' | ')' | '》' | '〉' | '】' | '〕' | '］' | ']')
+    matches!(
+        c,
+        '”' | '’' | '」' | '』' | '）' | ')' | '》' | '〉' | '】' | '〕' | '］' | ']'
+    )
 }
 
 fn closing_of(c: char) -> Option<char> {
@@ -68,19 +74,28 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
         }
         at += 1;
         // A quotation that never closes must not swallow the rest of the paragraph.
-        if open.first().is_some_and(|&(_, from)| at - from > MAX_QUOTATION_CHARS) {
+        if open
+            .first()
+            .is_some_and(|&(_, from)| at - from > MAX_QUOTATION_CHARS)
+        {
             open.remove(0);
         }
-        let ends = is_terminal(c) || is_latin_full_stop(text, line, at - 1) || is_closed_quotation(text, start, at);
+        let ends = is_terminal(c)
+            || is_latin_full_stop(text, line, at - 1)
+            || is_closed_quotation(text, start, at);
         if ends && closes_after(text, line, at, &open) {
-            while at < line.end && (is_terminal(text[at]) || is_closing(text[at]) || text[at] == '…') {
+            while at < line.end
+                && (is_terminal(text[at]) || is_closing(text[at]) || text[at] == '…')
+            {
                 at += 1;
             }
             open.clear();
             push(text, Span::new(start, at), out);
             start = at;
         } else if at - start >= MAX_SENTENCE_CHARS {
-            let cut = text[start..at].iter().rposition(|c| matches!(c, '；' | ';' | '，' | ',' | '、'));
+            let cut = text[start..at]
+                .iter()
+                .rposition(|c| matches!(c, '；' | ';' | '，' | ',' | '、'));
             let cut = cut.filter(|&cut| cut > 0).map_or(at, |cut| start + cut + 1);
             push(text, Span::new(start, cut), out);
             (start, at) = (cut, cut);
@@ -136,19 +151,34 @@ mod tests {
 
     fn split(text: &str) -> Vec<String> {
         let chars: Vec<char> = text.chars().collect();
-        sentences(&chars).into_iter().map(|s| s.text(&chars)).collect()
+        sentences(&chars)
+            .into_iter()
+            .map(|s| s.text(&chars))
+            .collect()
     }
 
     #[test]
     fn a_quotation_stays_in_one_piece() {
-        assert_eq!(split("他说：“今年丰收了。明年再来。”大家鼓掌。"), ["他说：“今年丰收了。明年再来。”", "大家鼓掌。"]);
-        assert_eq!(split("会议提出“三个坚持”。要求落实！"), ["会议提出“三个坚持”。", "要求落实！"]);
-        assert_eq!(split("真的吗？！真的……”他说。"), ["真的吗？！", "真的……”他说。"]);
+        assert_eq!(
+            split("他说：“今年丰收了。明年再来。”大家鼓掌。"),
+            ["他说：“今年丰收了。明年再来。”", "大家鼓掌。"]
+        );
+        assert_eq!(
+            split("会议提出“三个坚持”。要求落实！"),
+            ["会议提出“三个坚持”。", "要求落实！"]
+        );
+        assert_eq!(
+            split("真的吗？！真的……”他说。"),
+            ["真的吗？！", "真的……”他说。"]
+        );
     }
 
     #[test]
     fn decimals_and_initials_are_not_full_stops() {
-        assert_eq!(split("增长7.2%，J. Smith said so. 完"), ["增长7.2%，J. Smith said so.", "完"]);
+        assert_eq!(
+            split("增长7.2%，J. Smith said so. 完"),
+            ["增长7.2%，J. Smith said so.", "完"]
+        );
     }
 
     #[test]
@@ -160,7 +190,11 @@ mod tests {
     #[test]
     fn an_endless_sentence_is_cut() {
         let text = "没有句号，".repeat(1000);
-        assert!(split(&text).iter().all(|s| s.chars().count() <= MAX_SENTENCE_CHARS));
+        assert!(
+            split(&text)
+                .iter()
+                .all(|s| s.chars().count() <= MAX_SENTENCE_CHARS)
+        );
     }
 
     proptest! {

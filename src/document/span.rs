@@ -7,7 +7,18 @@ use serde::{Deserialize, Serialize};
 ///
 /// Written to JSON as `[start, end]`.
 #[derive(
-    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize, JsonSchema,
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    Serialize,
+    Deserialize,
+    JsonSchema,
 )]
 #[serde(from = "[usize; 2]", into = "[usize; 2]")]
 #[schemars(with = "[usize; 2]")]
@@ -19,7 +30,10 @@ pub struct Span {
 impl Span {
     /// The range from `start` up to, not including, `end`.
     pub fn new(start: usize, end: usize) -> Self {
-        debug_assert!(start <= end, "a span cannot end before it starts: {start}..{end}");
+        debug_assert!(
+            start <= end,
+            "a span cannot end before it starts: {start}..{end}"
+        );
         Self { start, end }
     }
 
@@ -61,14 +75,20 @@ impl Span {
         let Some(first) = slice.iter().position(|c| !c.is_whitespace()) else {
             return Self::new(self.start, self.start);
         };
-        let last = slice.iter().rposition(|c| !c.is_whitespace()).unwrap_or(first);
+        let last = slice
+            .iter()
+            .rposition(|c| !c.is_whitespace())
+            .unwrap_or(first);
         Self::new(self.start + first, self.start + last + 1)
     }
 }
 
 impl From<[usize; 2]> for Span {
     fn from([start, end]: [usize; 2]) -> Self {
-        Self { start, end: end.max(start) }
+        Self {
+            start,
+            end: end.max(start),
+        }
     }
 }
 
@@ -99,6 +119,9 @@ mod tests {
     #[test]
     fn is_written_as_a_pair() {
         assert_eq!(serde_json::to_string(&Span::new(3, 9)).unwrap(), "[3,9]");
-        assert_eq!(serde_json::from_str::<Span>("[3,9]").unwrap(), Span::new(3, 9));
+        assert_eq!(
+            serde_json::from_str::<Span>("[3,9]").unwrap(),
+            Span::new(3, 9)
+        );
     }
 }

@@ -18,7 +18,10 @@ pub struct TokenBatch {
 
 impl Default for TokenBatch {
     fn default() -> Self {
-        Self { ids: Vec::new(), cumulative_lengths: vec![0] }
+        Self {
+            ids: Vec::new(),
+            cumulative_lengths: vec![0],
+        }
     }
 }
 
@@ -31,7 +34,9 @@ impl TokenBatch {
     }
 
     pub fn sequences(&self) -> impl Iterator<Item = &[u32]> {
-        self.cumulative_lengths.windows(2).map(|w| &self.ids[w[0]..w[1]])
+        self.cumulative_lengths
+            .windows(2)
+            .map(|w| &self.ids[w[0]..w[1]])
     }
 
     pub fn ids(&self) -> &[u32] {

@@ -24,12 +24,18 @@ const PIECE_CHARS: usize = 4096;
 impl Tokenizer {
     /// Reads a `tokenizer.json`; it must know a sequence's first and last mark.
     pub fn from_json(json: &[u8]) -> Result<Self, String> {
-        let mut inner = tokenizers::Tokenizer::from_bytes(json).map_err(|e| format!("tokenizer.json: {e}"))?;
+        let mut inner =
+            tokenizers::Tokenizer::from_bytes(json).map_err(|e| format!("tokenizer.json: {e}"))?;
         // Windows are cut by us, and padding is never used.
-        inner.with_truncation(None).map_err(|e| format!("tokenizer.json: {e}"))?;
+        inner
+            .with_truncation(None)
+            .map_err(|e| format!("tokenizer.json: {e}"))?;
         inner.with_padding(None);
         let mark = |names: &[&str]| {
-            names.iter().find_map(|name| inner.token_to_id(name)).ok_or_else(|| format!("tokenizer.json has none of the marks {names:?}"))
+            names
+                .iter()
+                .find_map(|name| inner.token_to_id(name))
+                .ok_or_else(|| format!("tokenizer.json has none of the marks {names:?}"))
         };
         let (cls, sep) = (mark(&["[CLS]", "<s>"])?, mark(&["[SEP]", "</s>"])?);
         Ok(Self { inner, cls, sep })
@@ -37,8 +43,11 @@ impl Tokenizer {
 
     /// From a plain `vocab.txt`, as BERT checkpoints without a `tokenizer.json` have.
     pub fn from_vocabulary(vocabulary: &str) -> Result<Self, String> {
-        let ids: serde_json::Map<String, serde_json::Value> =
-            vocabulary.lines().enumerate().map(|(id, token)| (token.trim_end().to_owned(), id.into())).collect();
+        let ids: serde_json::Map<String, serde_json::Value> = vocabulary
+            .lines()
+            .enumerate()
+            .map(|(id, token)| (token.trim_end().to_owned(), id.into()))
+            .collect();
         let json = serde_json::json!({
             "version": "1.0",
             "added_tokens": [],
@@ -48,7 +57,8 @@ impl Tokenizer {
             "model": {"type": "WordPiece", "unk_token": "[UNK]", "continuing_subword_prefix": "##",
                       "max_input_chars_per_word": 100, "vocab": ids},
         });
-        Self::from_json(json.to_string().as_bytes()).map_err(|e| e.replace("tokenizer.json", "vocab.txt"))
+        Self::from_json(json.to_string().as_bytes())
+            .map_err(|e| e.replace("tokenizer.json", "vocab.txt"))
     }
 
     /// Tokens without marks. Spans count characters of `text`.
@@ -59,7 +69,10 @@ impl Tokenizer {
             let mut end = (start + PIECE_CHARS).min(text.len());
             // Not inside a Latin word or a number.
             if end < text.len() {
-                let back = text[start..end].iter().rposition(|c| !c.is_ascii_alphanumeric()).unwrap_or(0);
+                let back = text[start..end]
+                    .iter()
+                    .rposition(|c| !c.is_ascii_alphanumeric())
+                    .unwrap_or(0);
                 if back > 0 {
                     end = start + back + 1;
                 }
@@ -67,7 +80,10 @@ impl Tokenizer {
             let piece: String = text[start..end].iter().collect();
             if let Ok(encoding) = self.inner.encode_char_offsets(piece, false) {
                 for (&id, &(from, to)) in encoding.get_ids().iter().zip(encoding.get_offsets()) {
-                    out.push(Token { id, span: Span::new(start + from, start + to.max(from)) });
+                    out.push(Token {
+                        id,
+                        span: Span::new(start + from, start + to.max(from)),
+                    });
                 }
             }
             start = end;
@@ -78,7 +94,8 @@ impl Tokenizer {
     /// A few characters only, for tests.
     #[cfg(test)]
     pub fn tiny() -> Self {
-        Self::from_vocabulary("[PAD]\n[UNK]\n[CLS]\n[SEP]\n今\n天\n开\n工\n。\nopen\n##ed").expect("a valid vocabulary")
+        Self::from_vocabulary("[PAD]\n[UNK]\n[CLS]\n[SEP]\n今\n天\n开\n工\n。\nopen\n##ed")
+            .expect("a valid vocabulary")
     }
 }
 
@@ -99,6 +116,11 @@ mod tests {
         let text: Vec<char> = "今天开工。".repeat(3000).chars().collect();
         let tokens = Tokenizer::tiny().tokens(&text);
         assert_eq!(tokens.len(), 15_000);
-        assert!(tokens.iter().enumerate().all(|(i, t)| t.span == Span::new(i, i + 1)));
+        assert!(
+            tokens
+                .iter()
+                .enumerate()
+                .all(|(i, t)| t.span == Span::new(i, i + 1))
+        );
     }
 }

@@ -41,7 +41,11 @@ impl TokenizedArticle {
         title.truncate(MAX_TITLE_TOKENS.min(max_tokens / 4));
         let body = tokenizer.tokens(body);
         let windows = layout(&title, &body, tokenizer, max_tokens.min(MAX_WINDOW_TOKENS));
-        Self { title, body, windows }
+        Self {
+            title,
+            body,
+            windows,
+        }
     }
 
     pub fn push_windows(&self, batch: &mut TokenBatch) {
@@ -56,13 +60,18 @@ impl TokenizedArticle {
         let width = states.width;
         let mut values = Vec::with_capacity((self.title.len() + self.body.len()) * width);
         let mut row = first_row;
-        let mut take = |from: usize, to: usize| values.extend_from_slice(&states.values[from * width..to * width]);
+        let mut take = |from: usize, to: usize| {
+            values.extend_from_slice(&states.values[from * width..to * width])
+        };
         for (i, window) in self.windows.iter().enumerate() {
             if i == 0 {
                 take(row + 1, row + 1 + self.title.len());
             }
             let body = row + window.head;
-            take(body + window.owned.start - window.start, body + window.owned.end - window.start);
+            take(
+                body + window.owned.start - window.start,
+                body + window.owned.end - window.start,
+            );
             row += window.ids.len();
         }
         HiddenStates { values, width }
@@ -87,7 +96,12 @@ fn rows(tokens: &[Token], span: Span) -> std::ops::Range<usize> {
     start..end.max(start)
 }
 
-fn layout(title: &[Token], body: &[Token], tokenizer: &Tokenizer, max_tokens: usize) -> Vec<Window> {
+fn layout(
+    title: &[Token],
+    body: &[Token],
+    tokenizer: &Tokenizer,
+    max_tokens: usize,
+) -> Vec<Window> {
     let mut head = vec![tokenizer.cls];
     if !title.is_empty() {
         head.extend(title.iter().map(|t| t.id));
@@ -95,8 +109,11 @@ fn layout(title: &[Token], body: &[Token], tokenizer: &Tokenizer, max_tokens: us
     }
     let room = max_tokens - head.len() - 1;
     let overlap = OVERLAP_TOKENS.min(room / 4);
-    let starts: Vec<usize> =
-        if body.len() <= room { vec![0] } else { (0..body.len() - overlap).step_by(room - overlap).collect() };
+    let starts: Vec<usize> = if body.len() <= room {
+        vec![0]
+    } else {
+        (0..body.len() - overlap).step_by(room - overlap).collect()
+    };
     starts
         .iter()
         .enumerate()
@@ -107,7 +124,12 @@ fn layout(title: &[Token], body: &[Token], tokenizer: &Tokenizer, max_tokens: us
             ids.push(tokenizer.sep);
             let from = if k == 0 { 0 } else { start + overlap / 2 };
             let to = starts.get(k + 1).map_or(end, |next| next + overlap / 2);
-            Window { ids, head: head.len(), start, owned: from..to }
+            Window {
+                ids,
+                head: head.len(),
+                start,
+                owned: from..to,
+            }
         })
         .collect()
 }
@@ -118,7 +140,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn token(i: usize) -> Token {
-        Token { id: i as u32 + 10, span: Span::new(i, i + 1) }
+        Token {
+            id: i as u32 + 10,
+            span: Span::new(i, i + 1),
+        }
     }
 
     proptest! {

@@ -55,7 +55,10 @@ pub fn rouge_n(predicted: &[char], gold: &[char], n: usize) -> f64 {
         counts
     };
     let (a, b) = (count(predicted), count(gold));
-    let shared: usize = a.iter().map(|(gram, n)| (*n).min(b.get(gram).copied().unwrap_or(0))).sum();
+    let shared: usize = a
+        .iter()
+        .map(|(gram, n)| (*n).min(b.get(gram).copied().unwrap_or(0)))
+        .sum();
     let total = |counts: &HashMap<Vec<char>, usize>| counts.values().sum::<usize>().max(1) as f64;
     f1(shared as f64 / total(&a), shared as f64 / total(&b))
 }
@@ -66,50 +69,116 @@ pub fn rouge_l(predicted: &[char], gold: &[char]) -> f64 {
     for x in predicted {
         let mut current = vec![0usize; gold.len() + 1];
         for (j, y) in gold.iter().enumerate() {
-            current[j + 1] = if x == y { previous[j] + 1 } else { previous[j + 1].max(current[j]) };
+            current[j + 1] = if x == y {
+                previous[j] + 1
+            } else {
+                previous[j + 1].max(current[j])
+            };
         }
         previous = current;
     }
     let longest = previous[gold.len()] as f64;
-    f1(longest / predicted.len().max(1) as f64, longest / gold.len().max(1) as f64)
+    f1(
+        longest / predicted.len().max(1) as f64,
+        longest / gold.len().max(1) as f64,
+    )
 }
 
 /// F1 of the first `k` predicted keywords; relaxed counts one that contains the other.
 pub fn keyword_f1(predicted: &[String], gold: &[String], k: usize, relaxed: bool) -> f64 {
     let mut seen = HashSet::new();
-    let predicted: Vec<&String> = predicted.iter().filter(|word| seen.insert(word.as_str())).take(k).collect();
+    let predicted: Vec<&String> = predicted
+        .iter()
+        .filter(|word| seen.insert(word.as_str()))
+        .take(k)
+        .collect();
     let long = |word: &str| word.chars().count() >= 2;
-    let same = |x: &str, y: &str| x == y || (relaxed && long(x) && long(y) && (x.contains(y) || y.contains(x)));
-    let right = predicted.iter().filter(|p| gold.iter().any(|g| same(p, g))).count() as f64;
-    let found = gold.iter().filter(|g| predicted.iter().any(|p| same(p, g))).count() as f64;
-    f1(right / predicted.len().max(1) as f64, found / gold.len().max(1) as f64)
+    let same = |x: &str, y: &str| {
+        x == y || (relaxed && long(x) && long(y) && (x.contains(y) || y.contains(x)))
+    };
+    let right = predicted
+        .iter()
+        .filter(|p| gold.iter().any(|g| same(p, g)))
+        .count() as f64;
+    let found = gold
+        .iter()
+        .filter(|g| predicted.iter().any(|p| same(p, g)))
+        .count() as f64;
+    f1(
+        right / predicted.len().max(1) as f64,
+        found / gold.len().max(1) as f64,
+    )
 }
 
 /// Scores predictions; each list of gold is one annotator of the same articles.
 pub fn score(annotators: &[Vec<Gold>], predictions: &[Prediction]) -> Figures {
-    let by_id: HashMap<&str, &Prediction> = predictions.iter().map(|p| (p.id.as_str(), p)).collect();
-    let annotators: Vec<HashMap<&str, &Gold>> =
-        annotators.iter().map(|golds| golds.iter().map(|g| (g.id.as_str(), g)).collect()).collect();
-    let mut ids: Vec<&str> = annotators.first().map(|golds| golds.keys().copied().collect()).unwrap_or_default();
+    let by_id: HashMap<&str, &Prediction> =
+        predictions.iter().map(|p| (p.id.as_str(), p)).collect();
+    let annotators: Vec<HashMap<&str, &Gold>> = annotators
+        .iter()
+        .map(|golds| golds.iter().map(|g| (g.id.as_str(), g)).collect())
+        .collect();
+    let mut ids: Vec<&str> = annotators
+        .first()
+        .map(|golds| golds.keys().copied().collect())
+        .unwrap_or_default();
     ids.sort_unstable();
-    let mut figures = Figures { articles: ids.len(), ..Figures::default() };
-    let nothing = Prediction { id: String::new(), summary: Vec::new(), keywords: Vec::new() };
+    let mut figures = Figures {
+        articles: ids.len(),
+        ..Figures::default()
+    };
+    let nothing = Prediction {
+        id: String::new(),
+        summary: Vec::new(),
+        keywords: Vec::new(),
+    };
     let mut compared = 0usize;
     for id in ids {
         let prediction = by_id.get(id).copied().unwrap_or_else(|| {
             figures.missing += 1;
             &nothing
         });
-        let golds: Vec<&Gold> = annotators.iter().filter_map(|golds| golds.get(id).copied()).collect();
-        let summary: Vec<Vec<char>> = prediction.summary.iter().take(3).map(|s| squeeze(s)).collect();
-        let chosen: HashSet<Vec<char>> =
-            golds.iter().flat_map(|g| g.sum.iter().filter_map(|&k| g.sentences.get(k)).map(|s| squeeze(s))).collect();
-        let hits = summary.iter().filter(|s| chosen.iter().any(|c| *s == c || (s.len() > 8 && (contains(c, s) || contains(s, c))))).count();
+        let golds: Vec<&Gold> = annotators
+            .iter()
+            .filter_map(|golds| golds.get(id).copied())
+            .collect();
+        let summary: Vec<Vec<char>> = prediction
+            .summary
+            .iter()
+            .take(3)
+            .map(|s| squeeze(s))
+            .collect();
+        let chosen: HashSet<Vec<char>> = golds
+            .iter()
+            .flat_map(|g| {
+                g.sum
+                    .iter()
+                    .filter_map(|&k| g.sentences.get(k))
+                    .map(|s| squeeze(s))
+            })
+            .collect();
+        let hits = summary
+            .iter()
+            .filter(|s| {
+                chosen
+                    .iter()
+                    .any(|c| *s == c || (s.len() > 8 && (contains(c, s) || contains(s, c))))
+            })
+            .count();
         for gold in golds {
             let mut order = gold.sum.clone();
             order.sort_unstable();
-            let reference: Vec<char> = order.iter().filter_map(|&k| gold.sentences.get(k)).flat_map(|s| squeeze(s)).collect();
-            let place: HashMap<Vec<char>, usize> = gold.sentences.iter().enumerate().map(|(k, s)| (squeeze(s), k)).collect();
+            let reference: Vec<char> = order
+                .iter()
+                .filter_map(|&k| gold.sentences.get(k))
+                .flat_map(|s| squeeze(s))
+                .collect();
+            let place: HashMap<Vec<char>, usize> = gold
+                .sentences
+                .iter()
+                .enumerate()
+                .map(|(k, s)| (squeeze(s), k))
+                .collect();
             let mut ordered: Vec<&Vec<char>> = summary.iter().collect();
             ordered.sort_by_key(|s| place.get(*s).copied().unwrap_or(999));
             let predicted: Vec<char> = ordered.into_iter().flatten().copied().collect();
@@ -163,7 +232,10 @@ mod tests {
 
     #[test]
     fn relaxed_keywords_may_contain_each_other() {
-        let (predicted, gold) = (vec!["东江大桥".to_owned(), "通车".to_owned()], vec!["大桥".to_owned(), "通车".to_owned()]);
+        let (predicted, gold) = (
+            vec!["东江大桥".to_owned(), "通车".to_owned()],
+            vec!["大桥".to_owned(), "通车".to_owned()],
+        );
         assert_eq!(keyword_f1(&predicted, &gold, 8, true), 1.0);
         assert_eq!(keyword_f1(&predicted, &gold, 8, false), 0.5);
     }

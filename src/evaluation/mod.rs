@@ -11,5 +11,9 @@ pub(crate) fn squeeze(text: &str) -> Vec<char> {
 
 /// The harmonic mean of precision and recall.
 pub(crate) fn f1(precision: f64, recall: f64) -> f64 {
-    if precision + recall > 0.0 { 2.0 * precision * recall / (precision + recall) } else { 0.0 }
+    if precision + recall > 0.0 {
+        2.0 * precision * recall / (precision + recall)
+    } else {
+        0.0
+    }
 }

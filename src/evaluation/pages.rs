@@ -88,7 +88,11 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
     }
     // A repeated line may be used instead of its twin.
     let mut twin: HashMap<usize, usize> = HashMap::new();
-    let repeated: Vec<(usize, usize)> = gold.duplicate_lines.iter().filter_map(|d| Some((d.line, d.same_as?))).collect();
+    let repeated: Vec<(usize, usize)> = gold
+        .duplicate_lines
+        .iter()
+        .filter_map(|d| Some((d.line, d.same_as?)))
+        .collect();
     for &(line, same_as) in &repeated {
         let (a, b) = (lines[line], lines[same_as]);
         twin.extend((0..a.len().min(b.len())).map(|k| (a.start + k, b.start + k)));
@@ -100,7 +104,10 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
         let mut place = HashMap::new();
         let mut next = 0;
         for span in &prediction.spans {
-            for c in visible(Span::new(span.start.min(text.len()), span.end.min(text.len()))) {
+            for c in visible(Span::new(
+                span.start.min(text.len()),
+                span.end.min(text.len()),
+            )) {
                 let c = twin.get(&c).copied().unwrap_or(c);
                 *uses.entry(c).or_default() += 1;
                 place.entry(c).or_insert(next);
@@ -110,7 +117,10 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
         }
         places.push(place);
     }
-    let mut score = PageScore { bcubed_f1: bcubed(&gold_of, &article_of), ..PageScore::default() };
+    let mut score = PageScore {
+        bcubed_f1: bcubed(&gold_of, &article_of),
+        ..PageScore::default()
+    };
     for own in &fragments {
         for pair in own.windows(2) {
             let (end, start) = (pair[0].0.end - 1, pair[1].0.start);
@@ -118,8 +128,10 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
                 (Some(a), Some(b)) if a == b => Some((places[*a].get(&end), places[*a][&start])),
                 _ => None,
             };
-            let right = order.is_some_and(|(before, after)| before.is_none_or(|&before| before < after));
-            let direct = order.is_some_and(|(before, after)| before.is_some_and(|&before| before + 1 == after));
+            let right =
+                order.is_some_and(|(before, after)| before.is_none_or(|&before| before < after));
+            let direct = order
+                .is_some_and(|(before, after)| before.is_some_and(|&before| before + 1 == after));
             score.pairs += 1;
             score.pairs_right += usize::from(right);
             if pair[1].1 {
@@ -130,10 +142,17 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
     }
     let titles: Vec<Vec<char>> = predicted.iter().map(|p| squeeze(&p.title)).collect();
     score.titles = gold.articles.len();
-    score.titles_right = gold.articles.iter().filter(|a| titles.contains(&squeeze(a.title.as_deref().unwrap_or_default()))).count();
+    score.titles_right = gold
+        .articles
+        .iter()
+        .filter(|a| titles.contains(&squeeze(a.title.as_deref().unwrap_or_default())))
+        .count();
     score.count_right = predicted.len() == gold.articles.len();
     score.duplicates = repeated.len();
-    score.duplicates_right = repeated.iter().filter(|(_, b)| uses.get(&lines[*b].start).copied().unwrap_or(0) <= 1).count();
+    score.duplicates_right = repeated
+        .iter()
+        .filter(|(_, b)| uses.get(&lines[*b].start).copied().unwrap_or(0) <= 1)
+        .count();
     score
 }
 
@@ -172,7 +191,9 @@ fn bcubed(gold_of: &HashMap<usize, usize>, article_of: &HashMap<usize, usize>) -
     let covered: usize = both.values().sum();
     // Every character of a (gold, predicted) pair has the same share: weight it by their number.
     let share = |size: &dyn Fn(usize, usize) -> usize| -> f64 {
-        both.iter().map(|(&(g, p), &n)| n as f64 * n as f64 / size(g, p) as f64).sum()
+        both.iter()
+            .map(|(&(g, p), &n)| n as f64 * n as f64 / size(g, p) as f64)
+            .sum()
     };
     let precision = share(&|_, p| sizes[&p]) / covered.max(1) as f64;
     let recall = share(&|g, _| gold_sizes[&g]) / gold_of.len().max(1) as f64;
@@ -206,12 +227,26 @@ mod tests {
             title: title.to_owned(),
             spans: spans.iter().map(|&s| s.into()).collect(),
         };
-        let perfect = [article("甲题", &[[3, 6], [16, 20]]), article("乙 题", &[[10, 15]])];
+        let perfect = [
+            article("甲题", &[[3, 6], [16, 20]]),
+            article("乙 题", &[[10, 15]]),
+        ];
         let figures = sum(&[score_page(&text, &gold, &perfect)], 0);
-        assert_eq!((figures.bcubed_f1, figures.join_acc, figures.title_acc, figures.count_exact), (1.0, 1.0, 1.0, 1.0));
+        assert_eq!(
+            (
+                figures.bcubed_f1,
+                figures.join_acc,
+                figures.title_acc,
+                figures.count_exact
+            ),
+            (1.0, 1.0, 1.0, 1.0)
+        );
         let merged = [article("甲题", &[[3, 6], [10, 15], [16, 20]])];
         let figures = sum(&[score_page(&text, &gold, &merged)], 0);
         assert!(figures.bcubed_f1 < 0.8);
-        assert_eq!((figures.join_acc, figures.order_acc, figures.title_acc), (0.0, 1.0, 0.5));
+        assert_eq!(
+            (figures.join_acc, figures.order_acc, figures.title_acc),
+            (0.0, 1.0, 0.5)
+        );
     }
 }

@@ -40,7 +40,8 @@ pub struct Figures {
 
 /// Scores predictions.
 pub fn score(golds: &[Gold], predictions: &[Prediction]) -> Figures {
-    let by_id: BTreeMap<&str, &Prediction> = predictions.iter().map(|p| (p.id.as_str(), p)).collect();
+    let by_id: BTreeMap<&str, &Prediction> =
+        predictions.iter().map(|p| (p.id.as_str(), p)).collect();
     let (mut right, mut defensible, mut missing) = (0usize, 0usize, 0usize);
     // Per sector: true positives, predicted, gold.
     let mut counts: BTreeMap<&str, [usize; 3]> = BTreeMap::new();
@@ -59,16 +60,25 @@ pub fn score(golds: &[Gold], predictions: &[Prediction]) -> Figures {
         if hit {
             counts.entry(&gold.sector).or_default()[0] += 1;
         } else {
-            *confusions.entry((&gold.sector, &prediction.sector)).or_default() += 1;
+            *confusions
+                .entry((&gold.sector, &prediction.sector))
+                .or_default() += 1;
         }
         let bin = &mut bins[((prediction.score * 10.0) as usize).min(9)];
-        *bin = (bin.0 + prediction.score, bin.1 + usize::from(hit), bin.2 + 1);
+        *bin = (
+            bin.0 + prediction.score,
+            bin.1 + usize::from(hit),
+            bin.2 + 1,
+        );
     }
     let n = golds.len().max(1) as f64;
     let with_gold: Vec<&[usize; 3]> = counts.values().filter(|c| c[2] > 0).collect();
-    let sector_f1 = |c: &[usize; 3]| f1(c[0] as f64 / c[1].max(1) as f64, c[0] as f64 / c[2] as f64);
-    let mut confusions: Vec<(String, String, usize)> =
-        confusions.into_iter().map(|((gold, predicted), n)| (gold.to_owned(), predicted.to_owned(), n)).collect();
+    let sector_f1 =
+        |c: &[usize; 3]| f1(c[0] as f64 / c[1].max(1) as f64, c[0] as f64 / c[2] as f64);
+    let mut confusions: Vec<(String, String, usize)> = confusions
+        .into_iter()
+        .map(|((gold, predicted), n)| (gold.to_owned(), predicted.to_owned(), n))
+        .collect();
     confusions.sort_by(|a, b| b.2.cmp(&a.2).then_with(|| a.cmp(b)));
     confusions.truncate(15);
     Figures {
@@ -76,8 +86,13 @@ pub fn score(golds: &[Gold], predictions: &[Prediction]) -> Figures {
         missing,
         accuracy: right as f64 / n,
         accuracy_also: defensible as f64 / n,
-        macro_f1: with_gold.iter().map(|c| sector_f1(c)).sum::<f64>() / with_gold.len().max(1) as f64,
-        calibration_error: bins.iter().map(|&(score, hits, _)| (score - hits as f64).abs()).sum::<f64>() / n,
+        macro_f1: with_gold.iter().map(|c| sector_f1(c)).sum::<f64>()
+            / with_gold.len().max(1) as f64,
+        calibration_error: bins
+            .iter()
+            .map(|&(score, hits, _)| (score - hits as f64).abs())
+            .sum::<f64>()
+            / n,
         confusions,
     }
 }
@@ -93,10 +108,27 @@ mod tests {
             sector: sector.to_owned(),
             also: also.iter().map(|&s| s.to_owned()).collect(),
         };
-        let prediction = |id: &str, sector: &str| Prediction { id: id.to_owned(), sector: sector.to_owned(), score: 0.9 };
-        let golds = [gold("1", "law", &[]), gold("2", "law", &["politics"]), gold("3", "sports", &[])];
-        let figures = score(&golds, &[prediction("1", "law"), prediction("2", "politics")]);
-        assert_eq!((figures.accuracy, figures.accuracy_also, figures.missing), (1.0 / 3.0, 2.0 / 3.0, 1));
-        assert_eq!(figures.confusions, [("law".to_owned(), "politics".to_owned(), 1)]);
+        let prediction = |id: &str, sector: &str| Prediction {
+            id: id.to_owned(),
+            sector: sector.to_owned(),
+            score: 0.9,
+        };
+        let golds = [
+            gold("1", "law", &[]),
+            gold("2", "law", &["politics"]),
+            gold("3", "sports", &[]),
+        ];
+        let figures = score(
+            &golds,
+            &[prediction("1", "law"), prediction("2", "politics")],
+        );
+        assert_eq!(
+            (figures.accuracy, figures.accuracy_also, figures.missing),
+            (1.0 / 3.0, 2.0 / 3.0, 1)
+        );
+        assert_eq!(
+            figures.confusions,
+            [("law".to_owned(), "politics".to_owned(), 1)]
+        );
     }
 }

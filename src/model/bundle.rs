@@ -33,13 +33,21 @@ pub enum ModelError {
     #[error("the model {model} is damaged: {reason}")]
     Damaged { model: String, reason: String },
     #[error("the model {model} does not compute in {dtype}: {reason}")]
-    Precision { model: String, dtype: &'static str, reason: &'static str },
+    Precision {
+        model: String,
+        dtype: &'static str,
+        reason: &'static str,
+    },
     #[error("this program was built without the embedded model")]
     NotEmbedded,
     #[error("this program was built without the Hub (feature `hub`)")]
     NoHub,
     #[error("{model} is not in the cache and cannot be fetched: {reason}")]
-    NotFetched { model: String, reason: String, folder: PathBuf },
+    NotFetched {
+        model: String,
+        reason: String,
+        folder: PathBuf,
+    },
 }
 
 /// Facts about a loaded model that do not stand in records.
@@ -92,13 +100,37 @@ struct Shape {
 }
 
 /// Loads a model. `folder_of` is asked for the folder of a Hub model (see [`super::hub`]).
-pub fn load(source: &ModelSource, taxonomy: Taxonomy, device: Device, precision: Precision) -> Result<Model, ModelError> {
+pub fn load(
+    source: &ModelSource,
+    taxonomy: Taxonomy,
+    device: Device,
+    precision: Precision,
+) -> Result<Model, ModelError> {
     match source {
-        ModelSource::Embedded => build(source, None, embedded_files()?, taxonomy, device, precision),
-        ModelSource::Folder(folder) => build(source, Some(folder), read_folder(folder)?, taxonomy, device, precision),
-        ModelSource::Hub { repository, revision } => {
+        ModelSource::Embedded => {
+            build(source, None, embedded_files()?, taxonomy, device, precision)
+        }
+        ModelSource::Folder(folder) => build(
+            source,
+            Some(folder),
+            read_folder(folder)?,
+            taxonomy,
+            device,
+            precision,
+        ),
+        ModelSource::Hub {
+            repository,
+            revision,
+        } => {
             let folder = hub_folder(repository, revision.as_deref())?;
-            build(source, Some(&folder), read_folder(&folder)?, taxonomy, device, precision)
+            build(
+                source,
+                Some(&folder),
+                read_folder(&folder)?,
+                taxonomy,
+                device,
+                precision,
+            )
         }
     }
 }
@@ -117,8 +149,12 @@ fn hub_folder(_: &str, _: Option<&str>) -> Result<PathBuf, ModelError> {
 fn embedded_files() -> Result<Files<'static>, ModelError> {
     Ok(Files {
         config: Cow::Borrowed(include_str!("../../models/news/config.json")),
-        tokenizer: TokenizerFile::Json(Cow::Borrowed(include_bytes!("../../models/news/tokenizer.json"))),
-        weights: WeightsFile::SafeTensors(Cow::Borrowed(include_bytes!("../../models/news/model.safetensors"))),
+        tokenizer: TokenizerFile::Json(Cow::Borrowed(include_bytes!(
+            "../../models/news/tokenizer.json"
+        ))),
+        weights: WeightsFile::SafeTensors(Cow::Borrowed(include_bytes!(
+            "../../models/news/model.safetensors"
+        ))),
         pooling: None,
     })
 }
@@ -129,11 +165,17 @@ fn embedded_files() -> Result<Files<'static>, ModelError> {
 }
 
 fn read(path: PathBuf) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(&path).map_err(|e| ModelError::Unreadable { reason: e.to_string(), path })
+    std::fs::read(&path).map_err(|e| ModelError::Unreadable {
+        reason: e.to_string(),
+        path,
+    })
 }
 
 fn read_text(path: PathBuf) -> Result<String, ModelError> {
-    std::fs::read_to_string(&path).map_err(|e| ModelError::Unreadable { reason: e.to_string(), path })
+    std::fs::read_to_string(&path).map_err(|e| ModelError::Unreadable {
+        reason: e.to_string(),
+        path,
+    })
 }
 
 /// Reads the files of a folder, checking them against its `SHA256SUMS` when it has one.
@@ -143,7 +185,10 @@ fn read_folder(folder: &Path) -> Result<Files<'static>, ModelError> {
     }
     verify(folder)?;
     let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-    let missing = |file| ModelError::MissingFile { folder: folder.to_owned(), file };
+    let missing = |file| ModelError::MissingFile {
+        folder: folder.to_owned(),
+        file,
+    };
     let config = read_text(file("config.json").ok_or_else(|| missing("config.json"))?)?;
     let tokenizer = match (file("tokenizer.json"), file("vocab.txt")) {
         (Some(path), _) => TokenizerFile::Json(Cow::Owned(read(path)?)),
@@ -156,7 +201,12 @@ fn read_folder(folder: &Path) -> Result<Files<'static>, ModelError> {
         (None, None) => return Err(missing("model.safetensors (or pytorch_model.bin)")),
     };
     let pooling = file("1_Pooling/config.json").map(read_text).transpose()?;
-    Ok(Files { config: Cow::Owned(config), tokenizer, weights, pooling })
+    Ok(Files {
+        config: Cow::Owned(config),
+        tokenizer,
+        weights,
+        pooling,
+    })
 }
 
 /// Checks a folder's files against its `SHA256SUMS` (the format of `sha256sum`). Returns how many were checked.
@@ -165,16 +215,28 @@ pub fn verify(folder: &Path) -> Result<usize, ModelError> {
     if !path.is_file() {
         return Ok(0);
     }
-    let damaged = |reason: String| ModelError::Damaged { model: folder.display().to_string(), reason };
+    let damaged = |reason: String| ModelError::Damaged {
+        model: folder.display().to_string(),
+        reason,
+    };
     let mut checked = 0;
-    for line in read_text(path)?.lines().filter(|line| !line.trim().is_empty()) {
-        let (expected, name) = line.split_once("  ").ok_or_else(|| damaged("SHA256SUMS is not readable".to_owned()))?;
+    for line in read_text(path)?
+        .lines()
+        .filter(|line| !line.trim().is_empty())
+    {
+        let (expected, name) = line
+            .split_once("  ")
+            .ok_or_else(|| damaged("SHA256SUMS is not readable".to_owned()))?;
         let name = name.trim();
         if name.contains('/') || name.contains('\\') || name.starts_with('.') {
-            return Err(damaged(format!("SHA256SUMS names a file outside the folder: {name}")));
+            return Err(damaged(format!(
+                "SHA256SUMS names a file outside the folder: {name}"
+            )));
         }
         if sha256(&read(folder.join(name))?) != expected.trim() {
-            return Err(damaged(format!("{name} differs from its checksum in SHA256SUMS")));
+            return Err(damaged(format!(
+                "{name} differs from its checksum in SHA256SUMS"
+            )));
         }
         checked += 1;
     }
@@ -183,7 +245,10 @@ pub fn verify(folder: &Path) -> Result<usize, ModelError> {
 
 /// SHA-256 in hexadecimal.
 pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
 }
 
 fn build(
@@ -194,8 +259,12 @@ fn build(
     device: Device,
     precision: Precision,
 ) -> Result<Model, ModelError> {
-    let damaged = |reason: String| ModelError::Damaged { model: source.to_string(), reason };
-    let shape: Shape = serde_json::from_str(&files.config).map_err(|e| damaged(format!("config.json: {e}")))?;
+    let damaged = |reason: String| ModelError::Damaged {
+        model: source.to_string(),
+        reason,
+    };
+    let shape: Shape =
+        serde_json::from_str(&files.config).map_err(|e| damaged(format!("config.json: {e}")))?;
     let tokenizer = match &files.tokenizer {
         TokenizerFile::Json(json) => Tokenizer::from_json(json),
         TokenizerFile::Vocabulary(text) => Tokenizer::from_vocabulary(text),
@@ -204,63 +273,120 @@ fn build(
     let (bytes, digest, mut weights) = match &files.weights {
         WeightsFile::SafeTensors(bytes) => {
             // The digest of thirty megabytes and the tensors themselves take about as long: side by side.
-            let (digest, weights) = rayon::join(|| sha256(bytes), || Weights::from_safetensors(bytes));
+            let (digest, weights) =
+                rayon::join(|| sha256(bytes), || Weights::from_safetensors(bytes));
             (bytes.len(), digest, weights.map_err(damaged)?)
         }
         WeightsFile::PyTorch(path) => {
             let bytes = read(path.clone())?;
-            (bytes.len(), sha256(&bytes), Weights::from_pytorch(path).map_err(damaged)?)
+            (
+                bytes.len(),
+                sha256(&bytes),
+                Weights::from_pytorch(path).map_err(damaged)?,
+            )
         }
     };
-    let refuse = |reason| ModelError::Precision { model: source.to_string(), dtype: precision.name(), reason };
+    let refuse = |reason| ModelError::Precision {
+        model: source.to_string(),
+        dtype: precision.name(),
+        reason,
+    };
     let mut frequency = DocumentFrequency::default();
     let trained = shape.jianbao.is_some();
-    let (encoder, heads): (Box<dyn Encoder>, Option<TrainedHeads>) = if let Some(heads) = shape.jianbao {
-        let config: RoFormerConfig = serde_json::from_str(&files.config).map_err(|e| damaged(format!("config.json: {e}")))?;
+    let (encoder, heads): (Box<dyn Encoder>, Option<TrainedHeads>) = if let Some(heads) =
+        shape.jianbao
+    {
+        let config: RoFormerConfig = serde_json::from_str(&files.config)
+            .map_err(|e| damaged(format!("config.json: {e}")))?;
         let width = config.hidden_size;
         config.check().map_err(damaged)?;
         let heads = TrainedHeads::new(heads, &mut weights, width).map_err(damaged)?;
         frequency = DocumentFrequency::new(weights.take_bytes("idf").map_err(damaged)?)
             .ok_or_else(|| damaged("the table `idf` has the wrong size".to_owned()))?;
-        let encoder = RoFormer::new(config, &mut weights, device, precision.dtype(), MAX_WINDOW_TOKENS).map_err(damaged)?;
+        let encoder = RoFormer::new(
+            config,
+            &mut weights,
+            device,
+            precision.dtype(),
+            MAX_WINDOW_TOKENS,
+        )
+        .map_err(damaged)?;
         (Box::new(encoder), Some(heads))
     } else {
         if precision != Precision::F32 {
-            return Err(refuse("candle_transformers' BERT masks with 0 × −∞, which is NaN in half precision; use --dtype f32"));
+            return Err(refuse(
+                "candle_transformers' BERT masks with 0 × −∞, which is NaN in half precision; use --dtype f32",
+            ));
         }
-        (Box::new(BertFamily::new(&files.config, weights, device).map_err(damaged)?), None)
+        (
+            Box::new(BertFamily::new(&files.config, weights, device).map_err(damaged)?),
+            None,
+        )
     };
     if encoder.max_tokens() < 16 {
-        return Err(damaged(format!("it reads only {} tokens", encoder.max_tokens())));
+        return Err(damaged(format!(
+            "it reads only {} tokens",
+            encoder.max_tokens()
+        )));
     }
     let pooling = Pooling::from_json(files.pooling.as_deref()).map_err(damaged)?;
     let similarity = |encoder: &dyn Encoder| {
-        SimilarityReadout::new(encoder, &tokenizer, pooling, &taxonomy).map_err(|e| damaged(e.to_string()))
+        SimilarityReadout::new(encoder, &tokenizer, pooling, &taxonomy)
+            .map_err(|e| damaged(e.to_string()))
     };
     let readout = match heads {
         Some(heads) => {
             let by_similarity = !taxonomy.has_keys(heads.sectors());
-            Readout::Trained { heads, sectors_by_similarity: by_similarity.then(|| similarity(encoder.as_ref())).transpose()? }
+            Readout::Trained {
+                heads,
+                sectors_by_similarity: by_similarity
+                    .then(|| similarity(encoder.as_ref()))
+                    .transpose()?,
+            }
         }
         None => Readout::Similarity(similarity(encoder.as_ref())?),
     };
     let provenance = Provenance {
         source: source.clone(),
         folder: folder.map(Path::to_owned),
-        architecture: if shape.model_type.is_empty() { "bert".to_owned() } else { shape.model_type },
+        architecture: if shape.model_type.is_empty() {
+            "bert".to_owned()
+        } else {
+            shape.model_type
+        },
         layers: shape.num_hidden_layers,
         width: encoder.width(),
         vocabulary: shape.vocab_size,
         bytes,
-        readout: if trained { "trained heads".to_owned() } else { format!("similarity ({} pooling)", pooling.name()) },
+        readout: if trained {
+            "trained heads".to_owned()
+        } else {
+            format!("similarity ({} pooling)", pooling.name())
+        },
     };
     let name = match source {
         ModelSource::Embedded => EMBEDDED_NAME.to_owned(),
-        ModelSource::Folder(folder) => {
-            folder.canonicalize().ok().as_deref().unwrap_or(folder).file_name().map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned())
-        }
+        ModelSource::Folder(folder) => folder
+            .canonicalize()
+            .ok()
+            .as_deref()
+            .unwrap_or(folder)
+            .file_name()
+            .map_or_else(|| "model".to_owned(), |n| n.to_string_lossy().into_owned()),
         ModelSource::Hub { repository, .. } => repository.clone(),
     };
-    let name = ModelName { name, digest: format!("sha256:{digest}"), dtype: precision.name().to_owned() };
-    Ok(Model { name, provenance, encoder, tokenizer, frequency, readout, taxonomy })
+    let name = ModelName {
+        name,
+        digest: format!("sha256:{digest}"),
+        dtype: precision.name().to_owned(),
+    };
+    Ok(Model {
+        name,
+        provenance,
+        encoder,
+        tokenizer,
+        frequency,
+        readout,
+        taxonomy,
+    })
 }

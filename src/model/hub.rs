@@ -9,12 +9,19 @@ use hf_hub::{Cache, Repo, RepoType};
 use std::path::PathBuf;
 
 /// Files of a model: the first of each group that is there is enough.
-const REQUIRED: [&[&str]; 3] =
-    [&["config.json"], &["tokenizer.json", "vocab.txt"], &["model.safetensors", "pytorch_model.bin"]];
+const REQUIRED: [&[&str]; 3] = [
+    &["config.json"],
+    &["tokenizer.json", "vocab.txt"],
+    &["model.safetensors", "pytorch_model.bin"],
+];
 const OPTIONAL: [&str; 2] = ["1_Pooling/config.json", "SHA256SUMS"];
 
 /// The folder with a model's files, fetched if need be. `progress` hears each file's name.
-pub fn fetch(repository: &str, revision: Option<&str>, progress: &mut dyn FnMut(&str)) -> Result<PathBuf, ModelError> {
+pub fn fetch(
+    repository: &str,
+    revision: Option<&str>,
+    progress: &mut dyn FnMut(&str),
+) -> Result<PathBuf, ModelError> {
     let revision = revision.unwrap_or("main");
     let repo = || Repo::with_revision(repository.to_owned(), RepoType::Model, revision.to_owned());
     let cache = Cache::from_env();
@@ -22,16 +29,30 @@ pub fn fetch(repository: &str, revision: Option<&str>, progress: &mut dyn FnMut(
         return Ok(folder);
     }
     let name = format!("hf:{repository}@{revision}");
-    let by_hand = cache.path().join(repo().folder_name()).join("snapshots").join(revision);
-    let not_fetched = |reason: String| ModelError::NotFetched { model: name.clone(), reason, folder: by_hand.clone() };
+    let by_hand = cache
+        .path()
+        .join(repo().folder_name())
+        .join("snapshots")
+        .join(revision);
+    let not_fetched = |reason: String| ModelError::NotFetched {
+        model: name.clone(),
+        reason,
+        folder: by_hand.clone(),
+    };
     if is_offline() {
         return Err(not_fetched("HF_HUB_OFFLINE is set".to_owned()));
     }
     let mut builder = ApiBuilder::from_env().with_progress(false).with_retries(2);
-    if let Some(endpoint) = std::env::var("HF_ENDPOINT").ok().filter(|endpoint| !endpoint.is_empty()) {
+    if let Some(endpoint) = std::env::var("HF_ENDPOINT")
+        .ok()
+        .filter(|endpoint| !endpoint.is_empty())
+    {
         builder = builder.with_endpoint(endpoint.trim_end_matches('/').to_owned());
     }
-    let api = builder.build().map_err(|e| not_fetched(e.to_string()))?.repo(repo());
+    let api = builder
+        .build()
+        .map_err(|e| not_fetched(e.to_string()))?
+        .repo(repo());
     let mut folder = None;
     for group in REQUIRED {
         let mut last: Option<ApiError> = None;
@@ -64,29 +85,51 @@ fn cached(cache: &Cache, repo: Repo) -> Option<PathBuf> {
     let folder = cache.path().join(repo.folder_name());
     let repo = cache.repo(repo);
     let complete = |path: &std::path::Path| {
-        REQUIRED.iter().all(|group| group.iter().any(|file| path.join(file).is_file()))
+        REQUIRED
+            .iter()
+            .all(|group| group.iter().any(|file| path.join(file).is_file()))
     };
-    let found = repo.get("config.json").and_then(|path| path.parent().map(ToOwned::to_owned));
+    let found = repo
+        .get("config.json")
+        .and_then(|path| path.parent().map(ToOwned::to_owned));
     // A snapshot named by its commit needs no entry under `refs`.
-    [found, Some(folder.join("snapshots").join(commit))].into_iter().flatten().find(|path| complete(path))
+    [found, Some(folder.join("snapshots").join(commit))]
+        .into_iter()
+        .flatten()
+        .find(|path| complete(path))
 }
 
 /// Whether the environment forbids the network.
 pub fn is_offline() -> bool {
-    std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| matches!(value.to_ascii_lowercase().as_str(), "1" | "true" | "yes" | "on"))
+    std::env::var("HF_HUB_OFFLINE").is_ok_and(|value| {
+        matches!(
+            value.to_ascii_lowercase().as_str(),
+            "1" | "true" | "yes" | "on"
+        )
+    })
 }
 
 /// Models of the cache that this program can load: names and folders.
 pub fn list() -> Vec<(String, PathBuf)> {
     let mut out = Vec::new();
-    let Ok(entries) = std::fs::read_dir(Cache::from_env().path().as_path()) else { return out };
+    let Ok(entries) = std::fs::read_dir(Cache::from_env().path().as_path()) else {
+        return out;
+    };
     for entry in entries.flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
-        let Some(repository) = name.strip_prefix("models--") else { continue };
-        let snapshots = std::fs::read_dir(entry.path().join("snapshots")).into_iter().flatten().flatten();
+        let Some(repository) = name.strip_prefix("models--") else {
+            continue;
+        };
+        let snapshots = std::fs::read_dir(entry.path().join("snapshots"))
+            .into_iter()
+            .flatten()
+            .flatten();
         for snapshot in snapshots.filter(|s| s.path().join("config.json").is_file()) {
             let revision = snapshot.file_name().to_string_lossy().into_owned();
-            out.push((format!("hf:{}@{revision}", repository.replacen("--", "/", 1)), snapshot.path()));
+            out.push((
+                format!("hf:{}@{revision}", repository.replacen("--", "/", 1)),
+                snapshot.path(),
+            ));
         }
     }
     out.sort();

@@ -35,7 +35,10 @@ pub struct Model {
 /// How results are read from hidden states.
 enum Readout {
     /// Heads trained with the encoder. With another taxonomy than the trained one, sectors go by similarity.
-    Trained { heads: TrainedHeads, sectors_by_similarity: Option<SimilarityReadout> },
+    Trained {
+        heads: TrainedHeads,
+        sectors_by_similarity: Option<SimilarityReadout>,
+    },
     /// No heads: everything by similarity of pooled vectors.
     Similarity(SimilarityReadout),
 }
@@ -74,9 +77,16 @@ impl Model {
     }
 
     /// Scores of one article from the states of its tokens (see `TokenizedArticle::gather`).
-    pub fn read(&self, article: &ArticleTokens<'_>, states: &HiddenStates) -> Result<ArticleScores, EncodeError> {
+    pub fn read(
+        &self,
+        article: &ArticleTokens<'_>,
+        states: &HiddenStates,
+    ) -> Result<ArticleScores, EncodeError> {
         match &self.readout {
-            Readout::Trained { heads, sectors_by_similarity } => {
+            Readout::Trained {
+                heads,
+                sectors_by_similarity,
+            } => {
                 let mut scores = heads.read(article, states, &self.taxonomy)?;
                 if let Some(similarity) = sectors_by_similarity {
                     scores.sectors = similarity.sectors(article, self)?;

@@ -12,7 +12,10 @@ pub enum ModelSource {
     /// A folder.
     Folder(PathBuf),
     /// A repository of the Hugging Face Hub, at a revision (`main` when none is given).
-    Hub { repository: String, revision: Option<String> },
+    Hub {
+        repository: String,
+        revision: Option<String>,
+    },
 }
 
 /// The embedded model's name.
@@ -26,20 +29,33 @@ impl FromStr for ModelSource {
             return Ok(Self::Embedded);
         }
         let Some(rest) = text.strip_prefix("hf:") else {
-            return if text.is_empty() { Err("a model name cannot be empty".to_owned()) } else { Ok(Self::Folder(text.into())) };
+            return if text.is_empty() {
+                Err("a model name cannot be empty".to_owned())
+            } else {
+                Ok(Self::Folder(text.into()))
+            };
         };
         let (repository, revision) = match rest.split_once('@') {
             Some((repository, revision)) => (repository, Some(revision)),
             None => (rest, None),
         };
         let valid = |part: &str| {
-            !part.is_empty() && !part.starts_with('.') && part.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
+            !part.is_empty()
+                && !part.starts_with('.')
+                && part
+                    .chars()
+                    .all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c))
         };
-        let repository_ok = repository.split_once('/').is_some_and(|(owner, name)| valid(owner) && valid(name));
+        let repository_ok = repository
+            .split_once('/')
+            .is_some_and(|(owner, name)| valid(owner) && valid(name));
         if !repository_ok || !revision.is_none_or(valid) {
             return Err("expected hf:OWNER/REPO or hf:OWNER/REPO@REVISION".to_owned());
         }
-        Ok(Self::Hub { repository: repository.to_owned(), revision: revision.map(str::to_owned) })
+        Ok(Self::Hub {
+            repository: repository.to_owned(),
+            revision: revision.map(str::to_owned),
+        })
     }
 }
 
@@ -48,8 +64,14 @@ impl fmt::Display for ModelSource {
         match self {
             Self::Embedded => f.write_str(EMBEDDED_NAME),
             Self::Folder(path) => path.display().fmt(f),
-            Self::Hub { repository, revision: None } => write!(f, "hf:{repository}"),
-            Self::Hub { repository, revision: Some(revision) } => write!(f, "hf:{repository}@{revision}"),
+            Self::Hub {
+                repository,
+                revision: None,
+            } => write!(f, "hf:{repository}"),
+            Self::Hub {
+                repository,
+                revision: Some(revision),
+            } => write!(f, "hf:{repository}@{revision}"),
         }
     }
 }
@@ -62,9 +84,20 @@ mod tests {
     fn reads_every_form() {
         assert_eq!("news".parse(), Ok(ModelSource::Embedded));
         assert_eq!("./news".parse(), Ok(ModelSource::Folder("./news".into())));
-        let hub = "hf:BAAI/bge-small-zh-v1.5@v1".parse::<ModelSource>().unwrap();
+        let hub = "hf:BAAI/bge-small-zh-v1.5@v1"
+            .parse::<ModelSource>()
+            .unwrap();
         assert_eq!(hub.to_string(), "hf:BAAI/bge-small-zh-v1.5@v1");
-        for bad in ["hf:", "hf:a", "hf:a/b/c", "hf:a/..", "hf:../x", "hf:a/b@", "hf:a/b@../../x", ""] {
+        for bad in [
+            "hf:",
+            "hf:a",
+            "hf:a/b/c",
+            "hf:a/..",
+            "hf:../x",
+            "hf:a/b@",
+            "hf:a/b@../../x",
+            "",
+        ] {
             assert!(bad.parse::<ModelSource>().is_err(), "{bad}");
         }
     }

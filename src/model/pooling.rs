@@ -22,9 +22,16 @@ struct PoolingFile {
 impl Pooling {
     /// From the text of `1_Pooling/config.json`; mean when there is none.
     pub fn from_json(text: Option<&str>) -> Result<Self, String> {
-        let Some(text) = text else { return Ok(Self::Mean) };
-        let file: PoolingFile = serde_json::from_str(text).map_err(|e| format!("1_Pooling/config.json: {e}"))?;
-        Ok(if file.pooling_mode_cls_token { Self::Cls } else { Self::Mean })
+        let Some(text) = text else {
+            return Ok(Self::Mean);
+        };
+        let file: PoolingFile =
+            serde_json::from_str(text).map_err(|e| format!("1_Pooling/config.json: {e}"))?;
+        Ok(if file.pooling_mode_cls_token {
+            Self::Cls
+        } else {
+            Self::Mean
+        })
     }
 
     pub fn name(self) -> &'static str {
@@ -52,7 +59,13 @@ pub(super) fn embed(
             let limit = encoder.max_tokens();
             let readable = &text[..text.len().min(limit * 8)];
             let mut ids = vec![tokenizer.cls];
-            ids.extend(tokenizer.tokens(readable).into_iter().take(limit - 2).map(|token| token.id));
+            ids.extend(
+                tokenizer
+                    .tokens(readable)
+                    .into_iter()
+                    .take(limit - 2)
+                    .map(|token| token.id),
+            );
             ids.push(tokenizer.sep);
             batch.push(&ids);
         }

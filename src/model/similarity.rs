@@ -26,10 +26,27 @@ pub(super) struct SimilarityReadout {
 
 impl SimilarityReadout {
     /// Encodes the taxonomy's descriptions.
-    pub fn new(encoder: &dyn Encoder, tokenizer: &Tokenizer, pooling: Pooling, taxonomy: &Taxonomy) -> Result<Self, EncodeError> {
-        let texts: Vec<Vec<char>> =
-            taxonomy.sectors.iter().map(|s| fold(&format!("{}。{}", s.label, s.text).chars().collect::<Vec<_>>())).collect();
-        Ok(Self { pooling, sectors: pooling::embed(encoder, tokenizer, pooling, &texts)? })
+    pub fn new(
+        encoder: &dyn Encoder,
+        tokenizer: &Tokenizer,
+        pooling: Pooling,
+        taxonomy: &Taxonomy,
+    ) -> Result<Self, EncodeError> {
+        let texts: Vec<Vec<char>> = taxonomy
+            .sectors
+            .iter()
+            .map(|s| {
+                fold(
+                    &format!("{}。{}", s.label, s.text)
+                        .chars()
+                        .collect::<Vec<_>>(),
+                )
+            })
+            .collect();
+        Ok(Self {
+            pooling,
+            sectors: pooling::embed(encoder, tokenizer, pooling, &texts)?,
+        })
     }
 
     pub fn pooling(&self) -> Pooling {
@@ -37,30 +54,62 @@ impl SimilarityReadout {
     }
 
     /// One logit a sector.
-    pub fn sectors(&self, article: &ArticleTokens<'_>, model: &Model) -> Result<Vec<f32>, EncodeError> {
-        let lead: Vec<char> = [article.title, &['。'], &article.text[..article.text.len().min(400)]].concat();
+    pub fn sectors(
+        &self,
+        article: &ArticleTokens<'_>,
+        model: &Model,
+    ) -> Result<Vec<f32>, EncodeError> {
+        let lead: Vec<char> = [
+            article.title,
+            &['。'],
+            &article.text[..article.text.len().min(400)],
+        ]
+        .concat();
         let lead = self.embed(model, &[lead])?.remove(0);
-        Ok(self.sectors.iter().map(|sector| cosine(sector, &lead) / TEMPERATURE).collect())
+        Ok(self
+            .sectors
+            .iter()
+            .map(|sector| cosine(sector, &lead) / TEMPERATURE)
+            .collect())
     }
 
     fn embed(&self, model: &Model, texts: &[Vec<char>]) -> Result<Vec<Vec<f32>>, EncodeError> {
-        pooling::embed(model.encoder.as_ref(), &model.tokenizer, self.pooling, texts)
+        pooling::embed(
+            model.encoder.as_ref(),
+            &model.tokenizer,
+            self.pooling,
+            texts,
+        )
     }
 
     /// All scores of one article.
-    pub fn read(&self, article: &ArticleTokens<'_>, model: &Model) -> Result<ArticleScores, EncodeError> {
-        let sentences: Vec<Vec<char>> =
-            article.sentences.iter().take(MAX_SENTENCES).map(|s| s.of(article.text).to_vec()).collect();
+    pub fn read(
+        &self,
+        article: &ArticleTokens<'_>,
+        model: &Model,
+    ) -> Result<ArticleScores, EncodeError> {
+        let sentences: Vec<Vec<char>> = article
+            .sentences
+            .iter()
+            .take(MAX_SENTENCES)
+            .map(|s| s.of(article.text).to_vec())
+            .collect();
         let vectors = self.embed(model, &sentences)?;
         let mut whole = vec![0.0; model.encoder.width()];
         for (vector, sentence) in vectors.iter().zip(&sentences) {
             let weight = (1.0 + sentence.len() as f32).ln();
-            whole.iter_mut().zip(vector).for_each(|(sum, x)| *sum += weight * x);
+            whole
+                .iter_mut()
+                .zip(vector)
+                .for_each(|(sum, x)| *sum += weight * x);
         }
         if !article.title.is_empty() {
             let title = self.embed(model, &[article.title.to_vec()])?.remove(0);
             let weight = 2.0 * (1.0 + article.title.len() as f32).ln();
-            whole.iter_mut().zip(&title).for_each(|(sum, x)| *sum += weight * x);
+            whole
+                .iter_mut()
+                .zip(&title)
+                .for_each(|(sum, x)| *sum += weight * x);
         }
         let whole = normalised(whole);
         let salience = (0..article.sentences.len())
@@ -80,7 +129,12 @@ impl SimilarityReadout {
         })
     }
 
-    fn keywords(&self, article: &ArticleTokens<'_>, model: &Model, whole: &[f32]) -> Result<Vec<f32>, EncodeError> {
+    fn keywords(
+        &self,
+        article: &ArticleTokens<'_>,
+        model: &Model,
+        whole: &[f32],
+    ) -> Result<Vec<f32>, EncodeError> {
         let evidence: Vec<f32> = article
             .candidates
             .iter()
@@ -88,13 +142,19 @@ impl SimilarityReadout {
                 let count = (c.in_title.len() + c.in_text.len()) as f32;
                 let length = (c.key.len() as f32).min(8.0);
                 let early = 1.0 / (1.0 + c.in_text.first().map_or(0.0, |s| s.start as f32 / 200.0));
-                (1.0 + count).ln() * length.sqrt() * (0.5 + early) * if c.in_title.is_empty() { 1.0 } else { 1.5 }
+                (1.0 + count).ln()
+                    * length.sqrt()
+                    * (0.5 + early)
+                    * if c.in_title.is_empty() { 1.0 } else { 1.5 }
             })
             .collect();
         let mut order: Vec<usize> = (0..evidence.len()).collect();
         order.sort_by(|&a, &b| evidence[b].total_cmp(&evidence[a]).then(a.cmp(&b)));
         order.truncate(MAX_PHRASES);
-        let phrases: Vec<Vec<char>> = order.iter().map(|&i| article.candidates[i].key.clone()).collect();
+        let phrases: Vec<Vec<char>> = order
+            .iter()
+            .map(|&i| article.candidates[i].key.clone())
+            .collect();
         let mut scores = vec![f32::NEG_INFINITY; article.candidates.len()];
         for (&i, vector) in order.iter().zip(self.embed(model, &phrases)?) {
             scores[i] = (cosine(&vector, whole) - 0.5) * 6.0 + 0.5 * evidence[i] - 1.5;

@@ -40,16 +40,32 @@ impl TrainedHeads {
     /// Takes the heads' tensors out of `weights`; `width` is the encoder's.
     pub fn new(config: HeadsConfig, weights: &mut Weights, width: usize) -> Result<Self, String> {
         if config.format != 1 {
-            return Err(format!("config.json: format {} is newer than this program", config.format));
+            return Err(format!(
+                "config.json: format {} is newer than this program",
+                config.format
+            ));
         }
         let plausible = |n: usize| (1..=8192).contains(&n);
-        if !(plausible(config.salience_hidden) && plausible(config.keyword_hidden) && plausible(config.sectors.len())) {
+        if !(plausible(config.salience_hidden)
+            && plausible(config.keyword_hidden)
+            && plausible(config.sectors.len()))
+        {
             return Err("config.json describes impossible heads".to_owned());
         }
         Ok(Self {
             sector: Dense::new(weights, "head.sector", width, config.sectors.len())?,
-            salience: Scorer::new(weights, "head.salience", 3 * width + salience::FEATURES, config.salience_hidden)?,
-            keyword: Scorer::new(weights, "head.keyword", 4 * width + candidates::FEATURES, config.keyword_hidden)?,
+            salience: Scorer::new(
+                weights,
+                "head.salience",
+                3 * width + salience::FEATURES,
+                config.salience_hidden,
+            )?,
+            keyword: Scorer::new(
+                weights,
+                "head.keyword",
+                4 * width + candidates::FEATURES,
+                config.keyword_hidden,
+            )?,
             config,
         })
     }
@@ -59,7 +75,12 @@ impl TrainedHeads {
     }
 
     /// Scores of one article. The taxonomy's order of sectors may differ from the trained one.
-    pub fn read(&self, article: &ArticleTokens<'_>, states: &HiddenStates, taxonomy: &Taxonomy) -> Result<ArticleScores, EncodeError> {
+    pub fn read(
+        &self,
+        article: &ArticleTokens<'_>,
+        states: &HiddenStates,
+        taxonomy: &Taxonomy,
+    ) -> Result<ArticleScores, EncodeError> {
         let mean = states.mean(0, states.rows());
         let lead = states.mean(0, states.rows().min(self.config.sector_tokens));
         let trained = self.sector.apply(lead)?;
@@ -67,17 +88,28 @@ impl TrainedHeads {
         let sectors = taxonomy
             .sectors
             .iter()
-            .map(|sector| place(&sector.key).map_or(f32::NEG_INFINITY, |i| trained[i] / self.config.sector_temperature))
+            .map(|sector| {
+                place(&sector.key).map_or(f32::NEG_INFINITY, |i| {
+                    trained[i] / self.config.sector_temperature
+                })
+            })
             .collect();
         Ok(ArticleScores {
             sectors,
-            salience: self.salience.scores(self.salience_rows(article, states, &mean))?,
+            salience: self
+                .salience
+                .scores(self.salience_rows(article, states, &mean))?,
             keywords: self.keyword_scores(article, states, &mean)?,
         })
     }
 
     /// A sentence: its mean, the article's mean, their product, features.
-    fn salience_rows(&self, article: &ArticleTokens<'_>, states: &HiddenStates, mean: &[f32]) -> Vec<f32> {
+    fn salience_rows(
+        &self,
+        article: &ArticleTokens<'_>,
+        states: &HiddenStates,
+        mean: &[f32],
+    ) -> Vec<f32> {
         let mut rows = Vec::with_capacity(article.sentences.len() * self.salience.inputs());
         for (sentence, features) in article.sentences.iter().zip(article.salience) {
             let range = article.tokens.body_rows(*sentence);
@@ -91,17 +123,37 @@ impl TrainedHeads {
     }
 
     /// A candidate: over its occurrences the mean of (mean token, first token, last token); the article; features.
-    fn keyword_scores(&self, article: &ArticleTokens<'_>, states: &HiddenStates, mean: &[f32]) -> Result<Vec<f32>, EncodeError> {
+    fn keyword_scores(
+        &self,
+        article: &ArticleTokens<'_>,
+        states: &HiddenStates,
+        mean: &[f32],
+    ) -> Result<Vec<f32>, EncodeError> {
         let width = states.width;
         let mut rows = Vec::with_capacity(article.candidates.len() * self.keyword.inputs());
         let mut present = Vec::with_capacity(article.candidates.len());
         for (i, candidate) in article.candidates.iter().enumerate() {
-            let in_title = candidate.in_title.iter().map(|span| article.tokens.title_rows(*span));
-            let in_text = candidate.in_text.iter().take(MAX_PLACES).map(|span| article.tokens.body_rows(*span));
+            let in_title = candidate
+                .in_title
+                .iter()
+                .map(|span| article.tokens.title_rows(*span));
+            let in_text = candidate
+                .in_text
+                .iter()
+                .take(MAX_PLACES)
+                .map(|span| article.tokens.body_rows(*span));
             let mut sum = vec![0.0f32; 3 * width];
             let mut places = 0;
-            for place in in_title.chain(in_text).filter(|place| !place.is_empty()).take(MAX_PLACES) {
-                let parts = [&states.mean(place.start, place.end)[..], states.row(place.start), states.row(place.end - 1)];
+            for place in in_title
+                .chain(in_text)
+                .filter(|place| !place.is_empty())
+                .take(MAX_PLACES)
+            {
+                let parts = [
+                    &states.mean(place.start, place.end)[..],
+                    states.row(place.start),
+                    states.row(place.end - 1),
+                ];
                 for (sum, x) in sum.iter_mut().zip(parts.into_iter().flatten()) {
                     *sum += x;
                 }

@@ -7,11 +7,14 @@ use crate::document::decode::{self, DecodeError, Decoded};
 use crate::document::page::{self, Layout};
 use crate::document::{Article, Span, sentence};
 use crate::encoder::window::TokenizedArticle;
-use crate::encoder::{EncodeError, TokenBatch};
+use crate::encoder::{EncodeError, HiddenStates, TokenBatch};
 use crate::model::{ArticleTokens, Model};
-use crate::output::record::{ArticleBrief, Brief, ErrorBrief, FailedSource, Failure, Record, SCHEMA, Source, Warning};
+use crate::output::record::{
+    ArticleBrief, Brief, ErrorBrief, FailedSource, Failure, Record, SCHEMA, Source, Warning,
+};
 use crate::text::fold::fold;
 use encoding_rs::Encoding;
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 /// How a document is read and what is wanted of it.
@@ -26,7 +29,12 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Self { layout: Layout::Auto, encoding: None, summary: Length::default(), keywords: 8 }
+        Self {
+            layout: Layout::Auto,
+            encoding: None,
+            summary: Length::default(),
+            keywords: 8,
+        }
     }
 }
 
@@ -63,8 +71,13 @@ impl DocumentError {
         Record::Failure(Box::new(Failure {
             schema: SCHEMA.to_owned(),
             id: id.to_owned(),
-            source: FailedSource { path: path.to_owned() },
-            error: ErrorBrief { kind: self.kind().to_owned(), message: self.to_string() },
+            source: FailedSource {
+                path: path.to_owned(),
+            },
+            error: ErrorBrief {
+                kind: self.kind().to_owned(),
+                message: self.to_string(),
+            },
         }))
     }
 }
@@ -82,7 +95,10 @@ pub fn brief(input: Input<'_>, model: &Model, options: &Options) -> Result<Brief
         id: input.id.to_owned(),
         source: Source {
             path: input.path.to_owned(),
-            sha256: Sha256::digest(input.bytes).iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: Sha256::digest(input.bytes)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
             encoding: decoded.encoding.to_owned(),
             chars: decoded.chars.len(),
         },
@@ -113,17 +129,37 @@ impl Prepared {
         let salience = salience::features(&title, &text, &sentences);
         let candidates = candidates(&title, &text, &sentences, model.frequency());
         let tokens = TokenizedArticle::new(model.tokenizer(), &title, &text, model.max_tokens());
-        Self { article, printed_title, title, text, sentences, salience, candidates, tokens }
+        Self {
+            article,
+            printed_title,
+            title,
+            text,
+            sentences,
+            salience,
+            candidates,
+            tokens,
+        }
     }
 
     fn token_count(&self) -> usize {
-        self.tokens.windows.iter().map(|window| window.ids.len()).sum()
+        self.tokens
+            .windows
+            .iter()
+            .map(|window| window.ids.len())
+            .sum()
     }
 }
 
 /// Analyses articles, encoding several together up to [`MAX_BATCH_TOKENS`].
-pub fn briefs(articles: Vec<Article>, model: &Model, options: &Options) -> Result<Vec<ArticleBrief>, EncodeError> {
-    let prepared: Vec<Prepared> = articles.into_iter().map(|article| Prepared::new(article, model)).collect();
+pub fn briefs(
+    articles: Vec<Article>,
+    model: &Model,
+    options: &Options,
+) -> Result<Vec<ArticleBrief>, EncodeError> {
+    let prepared: Vec<Prepared> = articles
+        .into_par_iter()
+        .map(|article| Prepared::new(article, model))
+        .collect();
     let mut out = Vec::with_capacity(prepared.len());
     let mut rest = &prepared[..];
     while !rest.is_empty() {
@@ -139,49 +175,91 @@ pub fn briefs(articles: Vec<Article>, model: &Model, options: &Options) -> Resul
     Ok(out)
 }
 
-fn encode_together(articles: &[Prepared], model: &Model, options: &Options, out: &mut Vec<ArticleBrief>) -> Result<(), EncodeError> {
+fn encode_together(
+    articles: &[Prepared],
+    model: &Model,
+    options: &Options,
+    out: &mut Vec<ArticleBrief>,
+) -> Result<(), EncodeError> {
     let mut batch = TokenBatch::default();
     for article in articles {
         article.tokens.push_windows(&mut batch);
     }
     let states = model.encode(&batch)?;
+    let mut rows = Vec::with_capacity(articles.len());
     let mut row = 0;
-    for prepared in articles {
-        let own = prepared.tokens.gather(&states, row);
-        row += prepared.token_count();
-        let scores = model.read(
-            &ArticleTokens {
-                title: &prepared.title,
-                text: &prepared.text,
-                sentences: &prepared.sentences,
-                salience: &prepared.salience,
-                candidates: &prepared.candidates,
-                tokens: &prepared.tokens,
-            },
-            &own,
-        )?;
-        let (sector, sectors) = sector::rank(model.taxonomy(), &scores.sectors);
-        let article = &prepared.article;
-        out.push(ArticleBrief {
-            title: article.title.clone(),
-            byline: article.byline.clone(),
-            dateline: article.dateline.clone(),
-            text: article.text.iter().collect(),
-            spans: article.spans.clone(),
-            title_spans: article.title_spans.clone(),
-            sector,
-            sectors,
-            summary: summary::choose(&article.text, &prepared.text, &prepared.sentences, &scores.salience, options.summary),
-            keywords: keywords::choose(&prepared.printed_title, &article.text, &prepared.candidates, &scores.keywords, options.keywords),
-        });
+    for article in articles {
+        rows.push(row);
+        row += article.token_count();
     }
+    let briefs: Result<Vec<ArticleBrief>, EncodeError> = articles
+        .par_iter()
+        .zip(rows)
+        .map(|(article, row)| read(article, &states, row, model, options))
+        .collect();
+    out.extend(briefs?);
     Ok(())
+}
+
+/// Turns one article's hidden states, which begin at `row` of the batch's, into its part of the record.
+fn read(
+    prepared: &Prepared,
+    states: &HiddenStates,
+    row: usize,
+    model: &Model,
+    options: &Options,
+) -> Result<ArticleBrief, EncodeError> {
+    let own = prepared.tokens.gather(states, row);
+    let scores = model.read(
+        &ArticleTokens {
+            title: &prepared.title,
+            text: &prepared.text,
+            sentences: &prepared.sentences,
+            salience: &prepared.salience,
+            candidates: &prepared.candidates,
+            tokens: &prepared.tokens,
+        },
+        &own,
+    )?;
+    let (sector, sectors) = sector::rank(model.taxonomy(), &scores.sectors);
+    let article = &prepared.article;
+    Ok(ArticleBrief {
+        title: article.title.clone(),
+        byline: article.byline.clone(),
+        dateline: article.dateline.clone(),
+        text: article.text.iter().collect(),
+        spans: article.spans.clone(),
+        title_spans: article.title_spans.clone(),
+        sector,
+        sectors,
+        summary: summary::choose(
+            &article.text,
+            &prepared.text,
+            &prepared.sentences,
+            &scores.salience,
+            options.summary,
+        ),
+        keywords: keywords::choose(
+            &prepared.printed_title,
+            &article.text,
+            &prepared.candidates,
+            &scores.keywords,
+            options.keywords,
+        ),
+    })
 }
 
 fn warnings(decoded: &Decoded) -> Vec<Warning> {
     if decoded.undecodable == 0 {
         return Vec::new();
     }
-    let message = format!("{} byte sequences could not be decoded as {} and stand as U+FFFD", decoded.undecodable, decoded.encoding);
-    vec![Warning { kind: "undecodable".to_owned(), message, spans: Vec::new() }]
+    let message = format!(
+        "{} byte sequences could not be decoded as {} and stand as U+FFFD",
+        decoded.undecodable, decoded.encoding
+    );
+    vec![Warning {
+        kind: "undecodable".to_owned(),
+        message,
+        spans: Vec::new(),
+    }]
 }

@@ -33,6 +33,8 @@ impl DocumentFrequency {
 impl Default for DocumentFrequency {
     /// Nothing known: every word equally rare.
     fn default() -> Self {
-        Self { rows: vec![100; ROWS] }
+        Self {
+            rows: vec![100; ROWS],
+        }
     }
 }

@@ -11,7 +11,10 @@ static SIMPLIFIED: LazyLock<HashMap<char, char>> = LazyLock::new(|| {
         .filter(|line| !line.starts_with('#'))
         .flat_map(str::chars)
         .collect();
-    pairs.chunks_exact(2).map(|pair| (pair[0], pair[1])).collect()
+    pairs
+        .chunks_exact(2)
+        .map(|pair| (pair[0], pair[1]))
+        .collect()
 });
 
 /// Folds one character: `國` → `国`, `Ａ` → `A`, `　` → space; everything else stays.
@@ -44,7 +47,8 @@ pub fn is_han(c: char) -> bool {
 /// Whether two neighbouring characters belong together without a space between them (either is Chinese or its
 /// punctuation).
 pub fn is_wide(c: char) -> bool {
-    is_han(c) || matches!(c, '\u{3000}'..='\u{303f}' | '\u{ff01}'..='\u{ff60}' | '“' | '”' | '‘' | '’' | '…' | '—' | '·')
+    is_han(c)
+        || matches!(c, '\u{3000}'..='\u{303f}' | '\u{ff01}'..='\u{ff60}' | '“' | '”' | '‘' | '’' | '…' | '—' | '·')
 }
 
 #[cfg(test)]
@@ -52,12 +56,17 @@ mod tests {
     use super::*;
 
     fn folded(text: &str) -> String {
-        fold(&text.chars().collect::<Vec<_>>()).into_iter().collect()
+        fold(&text.chars().collect::<Vec<_>>())
+            .into_iter()
+            .collect()
     }
 
     #[test]
     fn folds_traditional_and_full_width() {
-        assert_eq!(folded("國務院會議「２０２３」年　ＡＢ"), "国务院会议“2023”年 AB");
+        assert_eq!(
+            folded("國務院會議「２０２３」年　ＡＢ"),
+            "国务院会议“2023”年 AB"
+        );
         assert_eq!(folded("已经是简体，不变。"), "已经是简体，不变。");
     }
 

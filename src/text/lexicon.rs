@@ -36,8 +36,8 @@ pub struct Lexicon {
 
 /// The lists, read once.
 pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
-    let file: File =
-        toml::from_str(include_str!("../../prompts/lexicon.toml")).expect("prompts/lexicon.toml is part of the program");
+    let file: File = toml::from_str(include_str!("../../prompts/lexicon.toml"))
+        .expect("prompts/lexicon.toml is part of the program");
     let words = |list: String| list.leak().split_whitespace();
     let characters = |list: String| words(list).map(|word| word.chars().collect()).collect();
     Lexicon {

@@ -32,9 +32,11 @@ pub struct Patterns {
 
 /// The patterns, compiled once.
 pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
-    let file: File =
-        toml::from_str(include_str!("../../prompts/patterns.toml")).expect("prompts/patterns.toml is part of the program");
-    let compile = |pattern: String| Regex::new(&pattern).expect("prompts/patterns.toml is part of the program");
+    let file: File = toml::from_str(include_str!("../../prompts/patterns.toml"))
+        .expect("prompts/patterns.toml is part of the program");
+    let compile = |pattern: String| {
+        Regex::new(&pattern).expect("prompts/patterns.toml is part of the program")
+    };
     Patterns {
         dateline: compile(file.dateline),
         byline: compile(file.byline),

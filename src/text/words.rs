@@ -85,7 +85,10 @@ pub fn words(folded: &[char]) -> Vec<Word> {
     let mut end = 0;
     for tag in JIEBA.tag(&text, true) {
         debug_assert_eq!(tag.start, end, "jieba covers its input");
-        out.push(Word { span: Span::new(tag.start, tag.end), class: WordClass::from_tag(tag.tag, tag.word) });
+        out.push(Word {
+            span: Span::new(tag.start, tag.end),
+            class: WordClass::from_tag(tag.tag, tag.word),
+        });
         end = tag.end;
     }
     out

@@ -8,14 +8,17 @@ SECTORS = ("politics law economy finance industry agriculture trade energy trans
            "education health society culture sports environment military international disaster other").split()
 SECTOR_INDEX = {k: i for i, k in enumerate(SECTORS)}
 
+
 def rows(path):
     opener = gzip.open if str(path).endswith(".gz") else open
     with opener(path, "rt", encoding="utf8") as lines:
         return [json.loads(line) for line in lines]
 
+
 def fold(text):
     """Full-width letters and digits to half-width; the Rust side does this and more (`text/fold.rs`)."""
     return "".join(unicodedata.normalize("NFKC", c) if "０" <= c <= "ｚ" and c.isalnum() else c for c in text)
+
 
 def soft_sector(row, share=0.2):
     """Label distribution of one hand-labelled article: the secondaries share `share` of the mass."""

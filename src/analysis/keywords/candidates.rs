@@ -31,7 +31,12 @@ pub struct Candidate {
 }
 
 /// All candidates of an article, in order of first appearance (title first). Inputs are folded.
-pub fn candidates(title: &[char], text: &[char], sentences: &[Span], frequency: &DocumentFrequency) -> Vec<Candidate> {
+pub fn candidates(
+    title: &[char],
+    text: &[char],
+    sentences: &[Span],
+    frequency: &DocumentFrequency,
+) -> Vec<Candidate> {
     let text = &text[..text.len().min(MAX_SEARCHED_CHARS)];
     let mut found = Found::default();
     let title_units = units(title, Span::new(0, title.len()));
@@ -51,7 +56,13 @@ pub fn candidates(title: &[char], text: &[char], sentences: &[Span], frequency: 
         count_units(text, &units);
         found.collect(text, &units, false, i);
     }
-    let context = Context { counts, frequency, sentences: sentences.len(), title_chars: title.len(), text_chars: text.len() };
+    let context = Context {
+        counts,
+        frequency,
+        sentences: sentences.len(),
+        title_chars: title.len(),
+        text_chars: text.len(),
+    };
     found.into_candidates(&context)
 }
 
@@ -101,10 +112,15 @@ fn units(text: &[char], span: Span) -> Vec<Unit> {
         };
         if word.span.len() == 1
             && let Some(closing) = closing
-            && let Some(length) = slice[word.span.start..].iter().take(MAX_QUOTED_CHARS + 2).position(|&c| c == closing)
+            && let Some(length) = slice[word.span.start..]
+                .iter()
+                .take(MAX_QUOTED_CHARS + 2)
+                .position(|&c| c == closing)
         {
             let inner = &slice[word.span.start + 1..word.span.start + length];
-            let plain = inner.iter().all(|&c| !matches!(c, '，' | '。' | '；' | '！' | '？' | '“' | '《' | '：'));
+            let plain = inner
+                .iter()
+                .all(|&c| !matches!(c, '，' | '。' | '；' | '！' | '？' | '“' | '《' | '：'));
             let end = word.span.start + length + 1;
             let last = words[i..].iter().position(|w| w.span.end == end);
             if let Some(last) = last
@@ -116,7 +132,11 @@ fn units(text: &[char], span: Span) -> Vec<Unit> {
                     span: Span::new(word.span.start, end).shifted(span.start),
                     class: WordClass::Name,
                     words: last.saturating_sub(1).max(1),
-                    joins: if bracket && length > 8 { Joins::Never } else { Joins::Anywhere },
+                    joins: if bracket && length > 8 {
+                        Joins::Never
+                    } else {
+                        Joins::Anywhere
+                    },
                 });
                 // Its words follow as units of their own, so that phrases inside are found too.
                 i += 1;
@@ -136,7 +156,11 @@ fn units(text: &[char], span: Span) -> Vec<Unit> {
 
 fn joins(word: &[char], class: WordClass) -> Joins {
     if word.iter().all(|&c| !is_han(c) && !c.is_alphanumeric()) {
-        return if matches!(word, ['·' | '-' | '—' | '、']) { Joins::Inside } else { Joins::Never };
+        return if matches!(word, ['·' | '-' | '—' | '、']) {
+            Joins::Inside
+        } else {
+            Joins::Never
+        };
     }
     let text: String = word.iter().collect();
     let lone_number = word.len() == 1 && class == WordClass::Number;
@@ -152,10 +176,14 @@ fn merge_names(text: &[char], units: Vec<Unit>) -> Vec<Unit> {
     let mut after_dot = false;
     for unit in units {
         let dot = unit.span.of(text) == ['·'];
-        let adjacent = out.last().is_some_and(|last| last.span.end == unit.span.start);
+        let adjacent = out
+            .last()
+            .is_some_and(|last| last.span.end == unit.span.start);
         let word = unit.joins != Joins::Never && !dot;
         match out.last_mut() {
-            Some(last) if adjacent && ((dot && last.joins != Joins::Never) || (after_dot && word)) => {
+            Some(last)
+                if adjacent && ((dot && last.joins != Joins::Never) || (after_dot && word)) =>
+            {
                 last.span.end = unit.span.end;
                 last.class = WordClass::Person;
                 last.joins = Joins::Anywhere;
@@ -206,20 +234,31 @@ impl Found {
             let mut words = 0;
             while next < units.len() {
                 let unit = units[next];
-                let adjacent = phrase.last().is_none_or(|last| last.span.end == unit.span.start);
-                let inner_of_marked = phrase.last().is_some_and(|last| last.span.contains(unit.span));
+                let adjacent = phrase
+                    .last()
+                    .is_none_or(|last| last.span.end == unit.span.start);
+                let inner_of_marked = phrase
+                    .last()
+                    .is_some_and(|last| last.span.contains(unit.span));
                 if inner_of_marked {
                     next += 1;
                     continue;
                 }
                 let span = Span::new(units[start].span.start, unit.span.end);
                 words += unit.words;
-                if !adjacent || unit.joins == Joins::Never || span.len() > MAX_QUOTED_CHARS + 2 || words > MAX_PHRASE_WORDS + 2 {
+                if !adjacent
+                    || unit.joins == Joins::Never
+                    || span.len() > MAX_QUOTED_CHARS + 2
+                    || words > MAX_PHRASE_WORDS + 2
+                {
                     break;
                 }
                 phrase.push(unit);
                 next += 1;
-                if unit.joins == Joins::Anywhere && phrase.len() <= MAX_PHRASE_WORDS && acceptable(span.of(text), &phrase) {
+                if unit.joins == Joins::Anywhere
+                    && phrase.len() <= MAX_PHRASE_WORDS
+                    && acceptable(span.of(text), &phrase)
+                {
                     self.add(text, span, &phrase, title, sentence);
                 }
             }
@@ -230,9 +269,16 @@ impl Found {
     /// What stands inside 《》 or “” is a phrase whatever its words (`一带一路`, `习近平著作选读`).
     fn collect_inner(&mut self, text: &[char], unit: Unit, title: bool, sentence: usize) {
         let slice = unit.span.of(text);
-        if slice.len() >= 4 && matches!(slice[0], '“' | '《') && matches!(slice[slice.len() - 1], '”' | '》') {
+        if slice.len() >= 4
+            && matches!(slice[0], '“' | '《')
+            && matches!(slice[slice.len() - 1], '”' | '》')
+        {
             let inner = Span::new(unit.span.start + 1, unit.span.end - 1);
-            let part = Unit { span: inner, joins: Joins::Anywhere, ..unit };
+            let part = Unit {
+                span: inner,
+                joins: Joins::Anywhere,
+                ..unit
+            };
             if acceptable(inner.of(text), &[part]) {
                 self.add(text, inner, &[part], title, sentence);
             }
@@ -253,7 +299,10 @@ impl Found {
                     first_sentence: usize::MAX,
                     last_sentence: 0,
                     sentences: 0,
-                    parts: phrase.iter().map(|u| (u.class, key_of(u.span.of(text)))).collect(),
+                    parts: phrase
+                        .iter()
+                        .map(|u| (u.class, key_of(u.span.of(text))))
+                        .collect(),
                     words: phrase.iter().map(|u| u.words).sum(),
                     quoted: 0,
                     booked: 0,
@@ -266,7 +315,11 @@ impl Found {
             }
         };
         let entry = &mut self.entries[index];
-        let places = if title { &mut entry.in_title } else { &mut entry.in_text };
+        let places = if title {
+            &mut entry.in_title
+        } else {
+            &mut entry.in_text
+        };
         if places.last() == Some(&span) {
             return;
         }
@@ -281,7 +334,8 @@ impl Found {
         let left = span.start.checked_sub(1).map_or('\n', |i| text[i]);
         let right = text.get(span.end).copied().unwrap_or('\n');
         entry.quoted += usize::from((left, right) == ('“', '”'));
-        entry.booked += usize::from((left, right) == ('《', '》') || entry.key.first() == Some(&'《'));
+        entry.booked +=
+            usize::from((left, right) == ('《', '》') || entry.key.first() == Some(&'《'));
         entry.whole += usize::from(!is_han(left) && !is_han(right));
         entry.after_list_mark += usize::from(left == '、' || right == '、');
         if !entry.left.contains(&left) {
@@ -307,10 +361,17 @@ impl Found {
 
 /// Long enough, not a bare number, marks closed.
 fn acceptable(text: &[char], phrase: &[Unit]) -> bool {
-    let readable = text.iter().filter(|&&c| is_han(c) || c.is_alphanumeric()).count();
+    let readable = text
+        .iter()
+        .filter(|&&c| is_han(c) || c.is_alphanumeric())
+        .count();
     let named = text.iter().any(|&c| is_han(c) || c.is_alphabetic());
     let quoted = phrase.len() == 1 && matches!(text.first(), Some('《' | '“'));
-    let limit = if quoted { MAX_QUOTED_CHARS + 2 } else { MAX_PHRASE_CHARS };
+    let limit = if quoted {
+        MAX_QUOTED_CHARS + 2
+    } else {
+        MAX_PHRASE_CHARS
+    };
     // A quotation with nothing around it is represented by its inside; a 《title》 may stand with its marks.
     let bare_quotation = phrase.len() == 1 && matches!(text.first(), Some('“' | '（' | '('));
     let opens_with_bracket = matches!(text.first(), Some('（' | '('));
@@ -319,11 +380,17 @@ fn acceptable(text: &[char], phrase: &[Unit]) -> bool {
         LEXICON.generic.contains(word.as_str())
     };
     // Dates, amounts and quantities are not keywords; 新时代 and 二十大 are.
-    let number = phrase.iter().all(|unit| unit.class == WordClass::Number) && (phrase.len() > 1 || text[0].is_ascii_digit());
+    let number = phrase.iter().all(|unit| unit.class == WordClass::Number)
+        && (phrase.len() > 1 || text[0].is_ascii_digit());
     let ends_in_quantity = phrase.len() > 1
         && phrase[0].class == WordClass::Number
         && text[0].is_ascii_digit()
-        && phrase.iter().all(|unit| matches!(unit.class, WordClass::Number | WordClass::Verb | WordClass::Modifier));
+        && phrase.iter().all(|unit| {
+            matches!(
+                unit.class,
+                WordClass::Number | WordClass::Verb | WordClass::Modifier
+            )
+        });
     (2..=limit).contains(&text.len())
         && readable >= 2
         && named
@@ -355,15 +422,30 @@ impl Context<'_> {
         push((entry.in_text.len() as f32).ln_1p());
         push(flag(count == 1));
         push(flag(!entry.in_title.is_empty()));
-        push(entry.in_title.first().map_or(1.0, |s| s.start as f32 / self.title_chars.max(1) as f32));
+        push(
+            entry
+                .in_title
+                .first()
+                .map_or(1.0, |s| s.start as f32 / self.title_chars.max(1) as f32),
+        );
         push(flag(entry.in_title.first().is_some_and(|s| s.start == 0)));
         push(flag(self.title_chars == 0));
         let first = entry.first_sentence.min(self.sentences);
         push(first as f32 / self.sentences.max(1) as f32);
         push(flag(first == 0));
         push(1.0 / (1.0 + first as f32));
-        push(entry.in_text.first().map_or(1.0, |s| s.start as f32 / self.text_chars.max(1) as f32));
-        push((entry.last_sentence.saturating_sub(first.min(entry.last_sentence))) as f32 / self.sentences.max(1) as f32);
+        push(
+            entry
+                .in_text
+                .first()
+                .map_or(1.0, |s| s.start as f32 / self.text_chars.max(1) as f32),
+        );
+        push(
+            (entry
+                .last_sentence
+                .saturating_sub(first.min(entry.last_sentence))) as f32
+                / self.sentences.max(1) as f32,
+        );
         push((entry.sentences as f32).ln_1p());
         push(entry.sentences as f32 / self.sentences.max(1) as f32);
         push((len as f32).ln());
@@ -385,12 +467,27 @@ impl Context<'_> {
         push(flag(entry.key.iter().any(|c| c.is_ascii_alphabetic())));
         push(flag(entry.key.contains(&'“')));
         push(flag(entry.key.iter().any(|c| matches!(c, '（' | '('))));
-        push(flag(entry.key.iter().any(|c| matches!(c, '的' | '和' | '与' | '、'))));
-        let part_counts = entry.parts.iter().map(|(_, key)| self.counts.get(key).copied().unwrap_or(count) as f32);
-        let (rarest, commonest) = part_counts.fold((f32::MAX, 1.0), |(low, high): (f32, f32), n| (low.min(n), high.max(n)));
+        push(flag(
+            entry
+                .key
+                .iter()
+                .any(|c| matches!(c, '的' | '和' | '与' | '、')),
+        ));
+        let part_counts = entry
+            .parts
+            .iter()
+            .map(|(_, key)| self.counts.get(key).copied().unwrap_or(count) as f32);
+        let (rarest, commonest) = part_counts
+            .fold((f32::MAX, 1.0), |(low, high): (f32, f32), n| {
+                (low.min(n), high.max(n))
+            });
         push(count as f32 / rarest.max(1.0));
         push(count as f32 / commonest);
-        let inverse: Vec<f32> = entry.parts.iter().map(|(_, key)| self.frequency.inverse(key)).collect();
+        let inverse: Vec<f32> = entry
+            .parts
+            .iter()
+            .map(|(_, key)| self.frequency.inverse(key))
+            .collect();
         push(inverse.iter().copied().fold(f32::MAX, f32::min) / 5.0);
         push(inverse.iter().copied().fold(0.0, f32::max) / 5.0);
         push(inverse.iter().sum::<f32>() / inverse.len() as f32 / 5.0);
@@ -398,7 +495,11 @@ impl Context<'_> {
         push(inverse[inverse.len() - 1] / 5.0);
         push(self.frequency.inverse(&entry.key) / 5.0);
         let (first_class, last_class) = (entry.parts[0].0, entry.parts[entry.parts.len() - 1].0);
-        let is_generic = |key: &[char]| LEXICON.generic.contains(key.iter().collect::<String>().as_str());
+        let is_generic = |key: &[char]| {
+            LEXICON
+                .generic
+                .contains(key.iter().collect::<String>().as_str())
+        };
         push(flag(is_generic(&entry.parts[0].1)));
         push(flag(is_generic(&entry.parts[entry.parts.len() - 1].1)));
         for class in &WordClass::ALL[..10] {
@@ -418,7 +519,8 @@ mod tests {
     use crate::document::sentence::sentences;
 
     fn found(title: &str, text: &str) -> Vec<String> {
-        let (title, text): (Vec<char>, Vec<char>) = (title.chars().collect(), text.chars().collect());
+        let (title, text): (Vec<char>, Vec<char>) =
+            (title.chars().collect(), text.chars().collect());
         let spans = sentences(&text);
         candidates(&title, &text, &spans, &DocumentFrequency::default())
             .into_iter()
@@ -428,8 +530,18 @@ mod tests {
 
     #[test]
     fn finds_compounds_that_a_segmenter_cuts() {
-        let all = found("", "全省新增专精特新“小巨人”企业20家。马吉德·拉什德出席《东江条例》发布会。中欧班列（西安）开行。");
-        for phrase in ["专精特新“小巨人”企业", "小巨人", "马吉德·拉什德", "《东江条例》", "东江条例", "中欧班列（西安）"] {
+        let all = found(
+            "",
+            "全省新增专精特新“小巨人”企业20家。马吉德·拉什德出席《东江条例》发布会。中欧班列（西安）开行。",
+        );
+        for phrase in [
+            "专精特新“小巨人”企业",
+            "小巨人",
+            "马吉德·拉什德",
+            "《东江条例》",
+            "东江条例",
+            "中欧班列（西安）",
+        ] {
             assert!(all.iter().any(|c| c == phrase), "{phrase} in {all:?}");
         }
     }
@@ -437,6 +549,10 @@ mod tests {
     #[test]
     fn leaves_out_numbers_and_single_characters() {
         let all = found("", "2023年2月17日，增长7.2%的是工业。");
-        assert!(all.iter().all(|c| c.chars().count() >= 2 && !c.chars().all(|c| c.is_ascii_digit())), "{all:?}");
+        assert!(
+            all.iter()
+                .all(|c| c.chars().count() >= 2 && !c.chars().all(|c| c.is_ascii_digit())),
+            "{all:?}"
+        );
     }
 }

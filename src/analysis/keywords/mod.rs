@@ -18,7 +18,13 @@ pub struct Keyword {
 }
 
 /// Chooses the best `limit` candidates by `logits`; of overlapping ones (`东江大桥`, `大桥`) only the better.
-pub fn choose(title: &[char], text: &[char], candidates: &[Candidate], logits: &[f32], limit: usize) -> Vec<Keyword> {
+pub fn choose(
+    title: &[char],
+    text: &[char],
+    candidates: &[Candidate],
+    logits: &[f32],
+    limit: usize,
+) -> Vec<Keyword> {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
     let mut chosen: Vec<usize> = Vec::new();
@@ -27,7 +33,9 @@ pub fn choose(title: &[char], text: &[char], candidates: &[Candidate], logits: &
             break;
         }
         let key = &candidates[i].key;
-        let overlaps = |&other: &usize| contains(key, &candidates[other].key) || contains(&candidates[other].key, key);
+        let overlaps = |&other: &usize| {
+            contains(key, &candidates[other].key) || contains(&candidates[other].key, key)
+        };
         if !chosen.iter().any(overlaps) {
             chosen.push(i);
         }
@@ -42,7 +50,11 @@ pub fn choose(title: &[char], text: &[char], candidates: &[Candidate], logits: &
             };
             let score = 1.0 / (1.0 + f64::from(-logits[i]).exp());
             let count = occurrences(title, &candidate.key) + occurrences(text, &candidate.key);
-            Keyword { text: printed, score: (score * 1e4).round() / 1e4, count: count.max(1) }
+            Keyword {
+                text: printed,
+                score: (score * 1e4).round() / 1e4,
+                count: count.max(1),
+            }
         })
         .collect()
 }
@@ -53,7 +65,12 @@ fn contains(whole: &[char], part: &[char]) -> bool {
 
 /// Places where `key` (folded, lower case) stands in printed text, not overlapping.
 fn occurrences(text: &[char], key: &[char]) -> usize {
-    let same = |window: &[char]| window.iter().zip(key).all(|(a, b)| crate::text::fold::fold_char(*a).to_ascii_lowercase() == *b);
+    let same = |window: &[char]| {
+        window
+            .iter()
+            .zip(key)
+            .all(|(a, b)| crate::text::fold::fold_char(*a).to_ascii_lowercase() == *b)
+    };
     let (mut at, mut count) = (0, 0);
     while at + key.len() <= text.len() {
         if same(&text[at..at + key.len()]) {

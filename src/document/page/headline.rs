@@ -42,8 +42,12 @@ impl HeadlineModel {
 
     /// The probability that the line with these features is (part of) a headline.
     pub fn probability(&self, features: &[f32; FEATURES]) -> f32 {
-        let x: Vec<f32> =
-            features.iter().zip(&self.mean).zip(&self.scale).map(|((x, mean), scale)| (x - mean) / scale).collect();
+        let x: Vec<f32> = features
+            .iter()
+            .zip(&self.mean)
+            .zip(&self.scale)
+            .map(|((x, mean), scale)| (x - mean) / scale)
+            .collect();
         let mut score = self.out_bias;
         for ((row, bias), out) in self.hidden.iter().zip(&self.hidden_bias).zip(&self.out) {
             let sum: f32 = row.iter().zip(&x).map(|(w, x)| w * x).sum::<f32>() + bias;
@@ -55,7 +59,12 @@ impl HeadlineModel {
 
 /// Pairs of neighbouring Chinese characters, the cheapest stand-in for words.
 fn bigrams(folded: &[char], into: &mut HashSet<(char, char)>) {
-    into.extend(folded.windows(2).filter(|w| is_han(w[0]) && is_han(w[1])).map(|w| (w[0], w[1])));
+    into.extend(
+        folded
+            .windows(2)
+            .filter(|w| is_han(w[0]) && is_han(w[1]))
+            .map(|w| (w[0], w[1])),
+    );
 }
 
 fn share(part: &HashSet<(char, char)>, whole: &HashSet<(char, char)>) -> f32 {
@@ -76,8 +85,13 @@ pub struct PageStyle {
 impl PageStyle {
     pub fn of(text: &[char], lines: &[Line]) -> Self {
         let short = |i: usize| lines[i].kind == LineKind::Short;
-        let run_ends: Vec<usize> = (0..lines.len()).filter(|&i| short(i) && (i + 1 == lines.len() || !short(i + 1))).collect();
-        let credited = run_ends.iter().filter(|&&i| i + 1 < lines.len() && is_credit(&lines[i + 1])).count();
+        let run_ends: Vec<usize> = (0..lines.len())
+            .filter(|&i| short(i) && (i + 1 == lines.len() || !short(i + 1)))
+            .collect();
+        let credited = run_ends
+            .iter()
+            .filter(|&&i| i + 1 < lines.len() && is_credit(&lines[i + 1]))
+            .count();
         let shorts = (0..lines.len()).filter(|&i| short(i)).count();
         Self {
             folded: fold(text),
@@ -89,8 +103,11 @@ impl PageStyle {
     /// Text of body lines after line `i` (or before it), up to [`CONTEXT_CHARS`].
     fn body_text(&self, lines: &[Line], i: usize, forward: bool) -> Vec<char> {
         let mut out = Vec::with_capacity(CONTEXT_CHARS);
-        let order: Box<dyn Iterator<Item = &Line>> =
-            if forward { Box::new(lines[i + 1..].iter()) } else { Box::new(lines[..i].iter().rev()) };
+        let order: Box<dyn Iterator<Item = &Line>> = if forward {
+            Box::new(lines[i + 1..].iter())
+        } else {
+            Box::new(lines[..i].iter().rev())
+        };
         // Bounded look-around: a page of ten thousand one-character lines stays linear.
         for line in order.take(24) {
             if line.kind != LineKind::Body {
@@ -98,7 +115,11 @@ impl PageStyle {
             }
             let slice = line.span.of(&self.folded);
             let room = CONTEXT_CHARS - out.len();
-            out.extend_from_slice(if forward { &slice[..slice.len().min(room)] } else { &slice[slice.len().saturating_sub(room)..] });
+            out.extend_from_slice(if forward {
+                &slice[..slice.len().min(room)]
+            } else {
+                &slice[slice.len().saturating_sub(room)..]
+            });
             if out.len() >= CONTEXT_CHARS {
                 break;
             }
@@ -123,17 +144,30 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let previous = i.checked_sub(1).and_then(|i| lines.get(i));
     let next = lines.get(i + 1);
     // The line after the run of short lines that this one stands in, and how long the run is.
-    let run_start = (0..i).rev().take(8).take_while(|&j| lines[j].kind == LineKind::Short).last().unwrap_or(i);
-    let run_end = (i + 1..lines.len()).take(8).take_while(|&j| lines[j].kind == LineKind::Short).last().unwrap_or(i);
+    let run_start = (0..i)
+        .rev()
+        .take(8)
+        .take_while(|&j| lines[j].kind == LineKind::Short)
+        .last()
+        .unwrap_or(i);
+    let run_end = (i + 1..lines.len())
+        .take(8)
+        .take_while(|&j| lines[j].kind == LineKind::Short)
+        .last()
+        .unwrap_or(i);
     let after_run = lines.get(run_end + 1);
     let credited = after_run.is_some_and(is_credit);
-    let previous_text = |l: &Line| Span::new(l.span.end.saturating_sub(12).max(l.span.start), l.span.end);
+    let previous_text =
+        |l: &Line| Span::new(l.span.end.saturating_sub(12).max(l.span.start), l.span.end);
     let previous_ends = previous.is_none_or(|l| ends_sentence(previous_text(l).of(&page.folded)));
     let previous_credit = previous.is_some_and(|l| {
         l.kind == LineKind::Byline && PATTERNS.photo_credit.is_match(&l.span.text(&page.folded))
     });
     let length = |l: Option<&Line>| l.map_or(0.0, |l| (l.span.len() as f32 / 100.0).min(3.0));
-    let (before, after) = (page.body_text(lines, i, false), page.body_text(lines, i, true));
+    let (before, after) = (
+        page.body_text(lines, i, false),
+        page.body_text(lines, i, true),
+    );
     let lead = &after[..after.len().min(80)];
     let mut own = HashSet::new();
     bigrams(slice, &mut own);
@@ -145,17 +179,32 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let (before_set, after_set, lead_set) = (set(&before), set(&after), set(lead));
     let lead_text: String = lead.iter().take(24).collect();
     let starts_lead = PATTERNS.lead.is_match(&lead_text);
-    let spaces = slice.windows(3).filter(|w| w[1].is_whitespace() && is_han(w[0]) && is_han(w[2])).count() as f32;
+    let spaces = slice
+        .windows(3)
+        .filter(|w| w[1].is_whitespace() && is_han(w[0]) && is_han(w[2]))
+        .count() as f32;
     let digits = count(&|c| c.is_ascii_digit());
     [
         (slice.len() as f32 / 20.0).min(3.5),
         flag(slice.len() <= 5),
         flag(slice.len() <= 12),
-        flag(slice.last().is_some_and(|c| matches!(c, '！' | '？' | '!' | '?'))),
+        flag(
+            slice
+                .last()
+                .is_some_and(|c| matches!(c, '！' | '？' | '!' | '?')),
+        ),
         flag(slice.last().is_some_and(|c| matches!(c, '：' | ':'))),
-        flag(slice.last().is_some_and(|c| matches!(c, '”' | '’' | ')' | '）' | '》'))),
+        flag(
+            slice
+                .last()
+                .is_some_and(|c| matches!(c, '”' | '’' | ')' | '）' | '》')),
+        ),
         flag(slice.first().is_some_and(|c| matches!(c, '“' | '《' | '‘'))),
-        flag(slice.first().is_some_and(|c| matches!(c, '（' | '(' | '—' | '【'))),
+        flag(
+            slice
+                .first()
+                .is_some_and(|c| matches!(c, '（' | '(' | '—' | '【')),
+        ),
         flag(text.contains('，')),
         count(&|c| c == '，' || c == '、').min(4.0),
         flag(text.contains('。')),

@@ -48,8 +48,16 @@ pub fn lines(text: &[char]) -> Vec<Line> {
         }
         let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
         let head_text: String = head.iter().collect();
-        let dateline_chars = PATTERNS.dateline.find(&head_text).map_or(0, |m| head_text[..m.end()].chars().count());
-        out.push(Line { span, kind: kind_of(&head, &head_text, span.len(), dateline_chars), blank_before: blank, dateline_chars });
+        let dateline_chars = PATTERNS
+            .dateline
+            .find(&head_text)
+            .map_or(0, |m| head_text[..m.end()].chars().count());
+        out.push(Line {
+            span,
+            kind: kind_of(&head, &head_text, span.len(), dateline_chars),
+            blank_before: blank,
+            dateline_chars,
+        });
         blank = 0;
     }
     out
@@ -92,7 +100,11 @@ pub fn pieces(text: &[char], span: Span) -> Vec<Span> {
             && is_han(before)
             && is_han(c)
         {
-            if i == at + 1 { together += 1 } else { apart += 1 }
+            if i == at + 1 {
+                together += 1
+            } else {
+                apart += 1
+            }
         }
         previous = Some((i, c));
     }
@@ -131,13 +143,36 @@ mod tests {
 
     #[test]
     fn tells_lines_apart() {
-        for byline in ["东江日报全媒体记者 林小满", "通讯员 何田", "本报记者 周默 摄影报道", "（记者 方圆）", "文/图 于晴", "摄影：石磊", "编辑：王小文"] {
-            assert!(matches!(kind(byline), LineKind::Byline | LineKind::Furniture), "{byline}");
+        for byline in [
+            "东江日报全媒体记者 林小满",
+            "通讯员 何田",
+            "本报记者 周默 摄影报道",
+            "（记者 方圆）",
+            "文/图 于晴",
+            "摄影：石磊",
+            "编辑：王小文",
+        ] {
+            assert!(
+                matches!(kind(byline), LineKind::Byline | LineKind::Furniture),
+                "{byline}"
+            );
         }
-        for furniture in ["第3版", "2023年2月17日 星期五", "（下转第3版）", "责任编辑：杨柳 版式：李梅", "—— 5 ——", "A07"] {
+        for furniture in [
+            "第3版",
+            "2023年2月17日 星期五",
+            "（下转第3版）",
+            "责任编辑：杨柳 版式：李梅",
+            "—— 5 ——",
+            "A07",
+        ] {
             assert_eq!(kind(furniture), LineKind::Furniture, "{furniture}");
         }
-        for short in ["春耕时节机声隆隆", "亮点：订单排到明年", "一、守住粮食安全底线", "谁来种地？"] {
+        for short in [
+            "春耕时节机声隆隆",
+            "亮点：订单排到明年",
+            "一、守住粮食安全底线",
+            "谁来种地？",
+        ] {
             assert_eq!(kind(short), LineKind::Short, "{short}");
         }
         assert_eq!(kind("记者来到田间，看到农机来回穿梭。"), LineKind::Body);
@@ -147,8 +182,14 @@ mod tests {
     #[test]
     fn measures_datelines() {
         for (line, dateline) in [
-            ("东江日报2月17日讯(记者 林小满)今天召开会议。", "东江日报2月17日讯(记者 林小满)"),
-            ("新华社北京9月21日电  （记者林小满、何田）国务院召开会议。", "新华社北京9月21日电  （记者林小满、何田）"),
+            (
+                "东江日报2月17日讯(记者 林小满)今天召开会议。",
+                "东江日报2月17日讯(记者 林小满)",
+            ),
+            (
+                "新华社北京9月21日电  （记者林小满、何田）国务院召开会议。",
+                "新华社北京9月21日电  （记者林小满、何田）",
+            ),
             ("本报讯 记者从市水务局获悉，水库开工。", "本报讯 "),
             ("【本报讯】水库开工。", "【本报讯】"),
             ("央视网消息：水库开工。", "央视网消息："),
@@ -157,14 +198,20 @@ mod tests {
         ] {
             let text: Vec<char> = line.chars().collect();
             let line = &lines(&text)[0];
-            assert_eq!(text[..line.dateline_chars].iter().collect::<String>(), dateline);
+            assert_eq!(
+                text[..line.dateline_chars].iter().collect::<String>(),
+                dateline
+            );
         }
     }
 
     #[test]
     fn removes_spaces_that_ocr_put_in() {
         let text: Vec<char> = "全 省 工 业 经 济 GDP growth 增 长".chars().collect();
-        let joined: String = pieces(&text, Span::new(0, text.len())).into_iter().map(|p| p.text(&text)).collect();
+        let joined: String = pieces(&text, Span::new(0, text.len()))
+            .into_iter()
+            .map(|p| p.text(&text))
+            .collect();
         assert_eq!(joined, "全省工业经济GDP growth增长");
         let names: Vec<char> = "林小满 何田 出席会议".chars().collect();
         assert_eq!(pieces(&names, Span::new(0, names.len())).len(), 1);

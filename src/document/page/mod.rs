@@ -76,7 +76,11 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
     lines
         .iter()
         .zip(kinds)
-        .map(|(line, kind)| Block { span: line.span, kind, dateline_chars: line.dateline_chars })
+        .map(|(line, kind)| Block {
+            span: line.span,
+            kind,
+            dateline_chars: line.dateline_chars,
+        })
         .collect()
 }
 
@@ -84,7 +88,11 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
 pub fn body_blocks(text: &[char]) -> Vec<Block> {
     line::lines(text)
         .into_iter()
-        .map(|line| Block { span: line.span, kind: plain_kind(line.kind), dateline_chars: line.dateline_chars })
+        .map(|line| Block {
+            span: line.span,
+            kind: plain_kind(line.kind),
+            dateline_chars: line.dateline_chars,
+        })
         .collect()
 }
 
@@ -97,7 +105,9 @@ fn plain_kind(kind: LineKind) -> BlockKind {
 }
 
 fn headline_runs(kinds: &[BlockKind]) -> usize {
-    let open = |i: usize| kinds[i] == BlockKind::Headline && (i == 0 || kinds[i - 1] != BlockKind::Headline);
+    let open = |i: usize| {
+        kinds[i] == BlockKind::Headline && (i == 0 || kinds[i - 1] != BlockKind::Headline)
+    };
     (0..kinds.len()).filter(|&i| open(i)).count()
 }
 
@@ -116,9 +126,17 @@ fn demote_headlines_without_body(kinds: &mut [BlockKind]) {
 /// In a single article the headline is the run of short lines it opens with, if prose follows.
 fn mark_opening_headline(lines: &[Line], kinds: &mut [BlockKind]) {
     const MAX_DECKS: usize = 4;
-    let first = lines.iter().position(|line| line.kind != LineKind::Furniture).unwrap_or(lines.len());
-    let decks = lines[first..].iter().take_while(|line| line.kind == LineKind::Short).count();
-    let prose_follows = lines[first + decks..].iter().any(|line| line.kind == LineKind::Body);
+    let first = lines
+        .iter()
+        .position(|line| line.kind != LineKind::Furniture)
+        .unwrap_or(lines.len());
+    let decks = lines[first..]
+        .iter()
+        .take_while(|line| line.kind == LineKind::Short)
+        .count();
+    let prose_follows = lines[first + decks..]
+        .iter()
+        .any(|line| line.kind == LineKind::Body);
     if (1..=MAX_DECKS).contains(&decks) && prose_follows {
         kinds[first..first + decks].fill(BlockKind::Headline);
     } else if decks > MAX_DECKS && lines[first + 1].blank_before > 0 {
@@ -203,9 +221,16 @@ fn trailing_credit(text: &[char], span: Span, _has_body: bool) -> (Span, Option<
     let closes = matches!(slice.last(), Some('）' | ')'));
     let inner: String = fold(&slice[open..]).into_iter().collect();
     let after_sentence = open > 0 && line::ends_sentence(&slice[open.saturating_sub(4)..open]);
-    if closes && after_sentence && slice.len() - open <= MAX_CREDIT_CHARS && PATTERNS.byline.is_match(&inner) {
+    if closes
+        && after_sentence
+        && slice.len() - open <= MAX_CREDIT_CHARS
+        && PATTERNS.byline.is_match(&inner)
+    {
         let credit = Span::new(span.start + open, span.end);
-        return (Span::new(span.start, credit.start).trimmed(text), Some(credit));
+        return (
+            Span::new(span.start, credit.start).trimmed(text),
+            Some(credit),
+        );
     }
     (span, None)
 }
@@ -224,8 +249,14 @@ fn read_dateline(printed: &str, folded: &[char]) -> (Option<Dateline>, Vec<Strin
         let text: String = printed[start..start + len].iter().collect();
         Some(text.trim().to_owned()).filter(|text| !text.is_empty())
     };
-    let people = group("people").map(|people| credits(&people)).unwrap_or_default();
-    let dateline = group("paper").map(|paper| Dateline { paper, place: group("place"), date: group("date") });
+    let people = group("people")
+        .map(|people| credits(&people))
+        .unwrap_or_default();
+    let dateline = group("paper").map(|paper| Dateline {
+        paper,
+        place: group("place"),
+        date: group("date"),
+    });
     (dateline, people)
 }
 
@@ -234,10 +265,13 @@ fn read_dateline(printed: &str, folded: &[char]) -> (Option<Dateline>, Vec<Strin
 /// `（全媒体记者 曹娟 通讯员 陶韬）` → `全媒体记者 曹娟`, `通讯员 陶韬`.
 fn credits(printed: &str) -> Vec<String> {
     const ROLES: [&str; 3] = ["通讯员", "实习生", "摄影记者"];
-    let bare = printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎□▲△".contains(c));
+    let bare =
+        printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎□▲△".contains(c));
     let mut entries: Vec<String> = Vec::new();
     for word in bare.split_whitespace() {
-        let opens = entries.is_empty() || ROLES.iter().any(|role| word.starts_with(role)) || word.ends_with("记者");
+        let opens = entries.is_empty()
+            || ROLES.iter().any(|role| word.starts_with(role))
+            || word.ends_with("记者");
         match entries.last_mut() {
             Some(entry) if !opens => {
                 entry.push(' ');
@@ -251,7 +285,18 @@ fn credits(printed: &str) -> Vec<String> {
 
 /// Decks joined by one space; white space inside a deck becomes one space.
 fn title(text: &[char], spans: &[Span]) -> String {
-    let decks: Vec<String> =
-        spans.iter().map(|span| line::pieces(text, *span).into_iter().map(|piece| piece.text(text)).collect()).collect();
-    decks.join(" ").split_whitespace().collect::<Vec<_>>().join(" ")
+    let decks: Vec<String> = spans
+        .iter()
+        .map(|span| {
+            line::pieces(text, *span)
+                .into_iter()
+                .map(|piece| piece.text(text))
+                .collect()
+        })
+        .collect();
+    decks
+        .join(" ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
 }

@@ -26,8 +26,13 @@ enum Model {
 
 impl BertFamily {
     /// From the text of a `config.json` (`model_type` bert, roberta or xlm-roberta) and f32 weights.
-    pub fn new(config: &str, weights: Weights, device: Device) -> std::result::Result<Self, String> {
-        let kind: serde_json::Value = serde_json::from_str(config).map_err(|e| format!("config.json: {e}"))?;
+    pub fn new(
+        config: &str,
+        weights: Weights,
+        device: Device,
+    ) -> std::result::Result<Self, String> {
+        let kind: serde_json::Value =
+            serde_json::from_str(config).map_err(|e| format!("config.json: {e}"))?;
         let kind = kind["model_type"].as_str().unwrap_or("bert").to_owned();
         let parse_error = |e: serde_json::Error| format!("config.json: {e}");
         let load_error = |e: candle_core::Error| format!("the weights do not fit config.json: {e}");
@@ -36,19 +41,43 @@ impl BertFamily {
         match kind.as_str() {
             "bert" => {
                 let config: bert::Config = serde_json::from_str(config).map_err(parse_error)?;
-                let (width, vocabulary, max_tokens) = (config.hidden_size, config.vocab_size, config.max_position_embeddings);
-                let model = Model::Bert(Box::new(bert::BertModel::load(builder, &config).map_err(load_error)?));
-                Ok(Self { model, device, width, vocabulary, max_tokens })
+                let (width, vocabulary, max_tokens) = (
+                    config.hidden_size,
+                    config.vocab_size,
+                    config.max_position_embeddings,
+                );
+                let model = Model::Bert(Box::new(
+                    bert::BertModel::load(builder, &config).map_err(load_error)?,
+                ));
+                Ok(Self {
+                    model,
+                    device,
+                    width,
+                    vocabulary,
+                    max_tokens,
+                })
             }
             "xlm-roberta" | "roberta" => {
-                let config: xlm_roberta::Config = serde_json::from_str(config).map_err(parse_error)?;
+                let config: xlm_roberta::Config =
+                    serde_json::from_str(config).map_err(parse_error)?;
                 let (width, vocabulary) = (config.hidden_size, config.vocab_size);
                 // Positions count from the padding id + 1.
-                let max_tokens = config.max_position_embeddings.saturating_sub(config.pad_token_id as usize + 1);
-                let model = xlm_roberta::XLMRobertaModel::new(&config, builder).map_err(load_error)?;
-                Ok(Self { model: Model::XlmRoberta(Box::new(model)), device, width, vocabulary, max_tokens })
+                let max_tokens = config
+                    .max_position_embeddings
+                    .saturating_sub(config.pad_token_id as usize + 1);
+                let model =
+                    xlm_roberta::XLMRobertaModel::new(&config, builder).map_err(load_error)?;
+                Ok(Self {
+                    model: Model::XlmRoberta(Box::new(model)),
+                    device,
+                    width,
+                    vocabulary,
+                    max_tokens,
+                })
             }
-            other => Err(format!("model type `{other}` is not supported (roformer, bert, roberta and xlm-roberta are)")),
+            other => Err(format!(
+                "model type `{other}` is not supported (roformer, bert, roberta and xlm-roberta are)"
+            )),
         }
     }
 
@@ -68,14 +97,27 @@ impl BertFamily {
 
 impl Encoder for BertFamily {
     fn encode(&self, batch: &TokenBatch) -> std::result::Result<HiddenStates, EncodeError> {
-        if let Some(id) = batch.ids().iter().find(|&&id| id as usize >= self.vocabulary) {
-            return Err(EncodeError(format!("token {id} is not in the vocabulary of {}", self.vocabulary)));
+        if let Some(id) = batch
+            .ids()
+            .iter()
+            .find(|&&id| id as usize >= self.vocabulary)
+        {
+            return Err(EncodeError(format!(
+                "token {id} is not in the vocabulary of {}",
+                self.vocabulary
+            )));
         }
         let mut values = Vec::with_capacity(batch.ids().len() * self.width);
         for sequence in batch.sequences() {
-            values.extend(self.forward(sequence).map_err(|e| EncodeError(e.to_string()))?);
+            values.extend(
+                self.forward(sequence)
+                    .map_err(|e| EncodeError(e.to_string()))?,
+            );
         }
-        Ok(HiddenStates { values, width: self.width })
+        Ok(HiddenStates {
+            values,
+            width: self.width,
+        })
     }
 
     fn width(&self) -> usize {

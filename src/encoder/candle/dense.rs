@@ -13,11 +13,33 @@ pub struct Dense {
 
 impl Dense {
     /// Takes `NAME.weight` (outputs × inputs) and `NAME.bias`.
-    pub fn new(weights: &mut Weights, name: &str, inputs: usize, outputs: usize) -> Result<Self, String> {
-        let weight = weights.take(&format!("{name}.weight"), &[outputs, inputs], DType::F32, &Device::Cpu)?;
-        let bias = weights.take(&format!("{name}.bias"), &[outputs], DType::F32, &Device::Cpu)?;
-        let weight = weight.t().and_then(|t| t.contiguous()).map_err(|e| e.to_string())?;
-        Ok(Self { weight, bias, inputs })
+    pub fn new(
+        weights: &mut Weights,
+        name: &str,
+        inputs: usize,
+        outputs: usize,
+    ) -> Result<Self, String> {
+        let weight = weights.take(
+            &format!("{name}.weight"),
+            &[outputs, inputs],
+            DType::F32,
+            &Device::Cpu,
+        )?;
+        let bias = weights.take(
+            &format!("{name}.bias"),
+            &[outputs],
+            DType::F32,
+            &Device::Cpu,
+        )?;
+        let weight = weight
+            .t()
+            .and_then(|t| t.contiguous())
+            .map_err(|e| e.to_string())?;
+        Ok(Self {
+            weight,
+            bias,
+            inputs,
+        })
     }
 
     fn forward(&self, rows: &Tensor) -> candle_core::Result<Tensor> {
@@ -38,7 +60,12 @@ pub struct Scorer {
 
 impl Scorer {
     /// Takes `NAME.first` (hidden × inputs) and `NAME.last` (1 × hidden).
-    pub fn new(weights: &mut Weights, name: &str, inputs: usize, hidden: usize) -> Result<Self, String> {
+    pub fn new(
+        weights: &mut Weights,
+        name: &str,
+        inputs: usize,
+        hidden: usize,
+    ) -> Result<Self, String> {
         Ok(Self {
             first: Dense::new(weights, &format!("{name}.first"), inputs, hidden)?,
             last: Dense::new(weights, &format!("{name}.last"), hidden, 1)?,
@@ -52,11 +79,17 @@ impl Scorer {
 
     /// One score a row of the flat matrix.
     pub fn scores(&self, rows: Vec<f32>) -> Result<Vec<f32>, EncodeError> {
-        run(rows, self.first.inputs, |x| self.last.forward(&self.first.forward(x)?.gelu_erf()?))
+        run(rows, self.first.inputs, |x| {
+            self.last.forward(&self.first.forward(x)?.gelu_erf()?)
+        })
     }
 }
 
-fn run(rows: Vec<f32>, inputs: usize, f: impl Fn(&Tensor) -> candle_core::Result<Tensor>) -> Result<Vec<f32>, EncodeError> {
+fn run(
+    rows: Vec<f32>,
+    inputs: usize,
+    f: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
+) -> Result<Vec<f32>, EncodeError> {
     let count = rows.len() / inputs;
     if count == 0 {
         return Ok(Vec::new());

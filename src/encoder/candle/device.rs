@@ -87,21 +87,31 @@ impl FromStr for Precision {
 /// Why a device cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum DeviceError {
-    #[error("this program was built without {0} support; rebuild it with `cargo build --release --features {0}`")]
+    #[error(
+        "this program was built without {0} support; rebuild it with `cargo build --release --features {0}`"
+    )]
     NotBuilt(&'static str),
     #[error("{device} cannot be opened: {reason}")]
-    Unavailable { device: DeviceChoice, reason: String },
+    Unavailable {
+        device: DeviceChoice,
+        reason: String,
+    },
 }
 
 /// Opens the device that was asked for; an explicit choice never falls back. The string says what `auto` found.
 pub fn open(choice: DeviceChoice) -> Result<(Device, String), DeviceError> {
     match choice {
         DeviceChoice::Cpu => Ok((Device::Cpu, "cpu (asked for)".to_owned())),
-        DeviceChoice::Cuda(n) => open_cuda(n).map(|device| (device, format!("cuda:{n} (asked for)"))),
+        DeviceChoice::Cuda(n) => {
+            open_cuda(n).map(|device| (device, format!("cuda:{n} (asked for)")))
+        }
         DeviceChoice::Metal => open_metal().map(|device| (device, "metal (asked for)".to_owned())),
         DeviceChoice::Auto => match open_cuda(0).or_else(|cuda| open_metal().map_err(|_| cuda)) {
             Ok(device) => Ok((device, "GPU (auto: one was found)".to_owned())),
-            Err(DeviceError::NotBuilt(_)) => Ok((Device::Cpu, "cpu (auto: built without GPU support)".to_owned())),
+            Err(DeviceError::NotBuilt(_)) => Ok((
+                Device::Cpu,
+                "cpu (auto: built without GPU support)".to_owned(),
+            )),
             Err(error) => Ok((Device::Cpu, format!("cpu (auto: {error})"))),
         },
     }
@@ -116,11 +126,16 @@ fn open_cuda(ordinal: usize) -> Result<Device, DeviceError> {
     std::panic::set_hook(Box::new(|_| {}));
     let opened = std::panic::catch_unwind(|| Device::new_cuda(ordinal));
     std::panic::set_hook(hook);
-    let unavailable = |reason: String| DeviceError::Unavailable { device: DeviceChoice::Cuda(ordinal), reason };
+    let unavailable = |reason: String| DeviceError::Unavailable {
+        device: DeviceChoice::Cuda(ordinal),
+        reason,
+    };
     match opened {
         Ok(Ok(device)) => Ok(device),
         Ok(Err(error)) => Err(unavailable(error.to_string())),
-        Err(_) => Err(unavailable("the NVIDIA driver library (libcuda) was not found".to_owned())),
+        Err(_) => Err(unavailable(
+            "the NVIDIA driver library (libcuda) was not found".to_owned(),
+        )),
     }
 }
 
@@ -128,7 +143,10 @@ fn open_metal() -> Result<Device, DeviceError> {
     if !candle_core::utils::metal_is_available() {
         return Err(DeviceError::NotBuilt("metal"));
     }
-    Device::new_metal(0).map_err(|e| DeviceError::Unavailable { device: DeviceChoice::Metal, reason: e.to_string() })
+    Device::new_metal(0).map_err(|e| DeviceError::Unavailable {
+        device: DeviceChoice::Metal,
+        reason: e.to_string(),
+    })
 }
 
 #[cfg(test)]
@@ -146,7 +164,13 @@ mod tests {
     #[cfg(not(feature = "cuda"))]
     #[test]
     fn an_explicit_choice_never_falls_back() {
-        assert!(matches!(open(DeviceChoice::Cuda(0)), Err(DeviceError::NotBuilt("cuda"))));
-        assert!(matches!(open(DeviceChoice::Auto), Ok((Device::Cpu, _)) | Ok((Device::Metal(_), _))));
+        assert!(matches!(
+            open(DeviceChoice::Cuda(0)),
+            Err(DeviceError::NotBuilt("cuda"))
+        ));
+        assert!(matches!(
+            open(DeviceChoice::Auto),
+            Ok((Device::Cpu, _)) | Ok((Device::Metal(_), _))
+        ));
     }
 }

@@ -28,14 +28,24 @@ impl Linear {
     pub fn new(weight: &Tensor, bias: &Tensor) -> Result<Self> {
         let packed = matches!(weight.device(), Device::Cpu) && weight.dtype() == DType::F32;
         if !packed {
-            return Ok(Self { inner: Inner::Plain { weight: weight.t()?.contiguous()?, bias: bias.clone() } });
+            return Ok(Self {
+                inner: Inner::Plain {
+                    weight: weight.t()?.contiguous()?,
+                    bias: bias.clone(),
+                },
+            });
         }
         let (outputs, inputs) = weight.dims2()?;
         let values: Vec<f32> = weight.flatten_all()?.to_vec1()?;
         let executor = GemmExecutor::<f32, f32, f32>::new();
         let matrix = NdTensorView::from_data([outputs, inputs], values.as_slice());
         let weight = executor.prepack_b(matrix.transposed());
-        Ok(Self { inner: Inner::Packed(PackedLinear { weight, bias: bias.to_vec1()? }) })
+        Ok(Self {
+            inner: Inner::Packed(PackedLinear {
+                weight,
+                bias: bias.to_vec1()?,
+            }),
+        })
     }
 
     /// `x`: rows × inputs → rows × outputs.
@@ -63,7 +73,10 @@ impl CustomOp1 for PackedLinear {
                 &mut out,
                 GemmInputA::Unpacked(NdTensorView::from_data([rows, inputs], x)),
                 GemmInputB::Packed(&self.weight),
-                GemmOptions { bias: Some(BiasVector::Row(&self.bias)), ..GemmOptions::default() },
+                GemmOptions {
+                    bias: Some(BiasVector::Row(&self.bias)),
+                    ..GemmOptions::default()
+                },
             )
             .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}")))?;
         Ok((CpuStorage::F32(out), (rows, outputs).into()))
@@ -77,13 +90,30 @@ mod tests {
     #[test]
     fn equals_the_plain_product_and_ignores_the_number_of_rows() {
         let random = |shape: (usize, usize)| Tensor::randn(0f32, 1.0, shape, &Device::Cpu).unwrap();
-        let (weight, bias, x) = (random((33, 300)), random((1, 33)).squeeze(0).unwrap(), random((70, 300)));
+        let (weight, bias, x) = (
+            random((33, 300)),
+            random((1, 33)).squeeze(0).unwrap(),
+            random((70, 300)),
+        );
         let linear = Linear::new(&weight, &bias).unwrap();
         let ours = linear.forward(&x).unwrap();
-        let plain = x.matmul(&weight.t().unwrap()).unwrap().broadcast_add(&bias).unwrap();
-        let difference: f32 = (&ours - plain).unwrap().abs().unwrap().max_all().unwrap().to_scalar().unwrap();
+        let plain = x
+            .matmul(&weight.t().unwrap())
+            .unwrap()
+            .broadcast_add(&bias)
+            .unwrap();
+        let difference: f32 = (&ours - plain)
+            .unwrap()
+            .abs()
+            .unwrap()
+            .max_all()
+            .unwrap()
+            .to_scalar()
+            .unwrap();
         assert!(difference < 1e-4, "{difference}");
-        let few = linear.forward(&x.narrow(0, 5, 3).unwrap().contiguous().unwrap()).unwrap();
+        let few = linear
+            .forward(&x.narrow(0, 5, 3).unwrap().contiguous().unwrap())
+            .unwrap();
         let same: Vec<Vec<f32>> = ours.narrow(0, 5, 3).unwrap().to_vec2().unwrap();
         assert_eq!(few.to_vec2::<f32>().unwrap(), same);
     }

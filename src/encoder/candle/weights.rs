@@ -14,10 +14,13 @@ impl Weights {
     /// Tensors of a safetensors file, as they are stored. The format is validated: a truncated or altered
     /// header is an error.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, String> {
-        let file = SliceSafetensors::new(bytes).map_err(|e| format!("not a valid safetensors file: {e}"))?;
+        let file = SliceSafetensors::new(bytes)
+            .map_err(|e| format!("not a valid safetensors file: {e}"))?;
         let mut tensors = HashMap::new();
         for (name, _) in file.tensors() {
-            let tensor = file.load(&name, &Device::Cpu).map_err(|e| format!("tensor `{name}`: {e}"))?;
+            let tensor = file
+                .load(&name, &Device::Cpu)
+                .map_err(|e| format!("tensor `{name}`: {e}"))?;
             tensors.insert(name, tensor);
         }
         Ok(Self { tensors })
@@ -25,29 +28,55 @@ impl Weights {
 
     /// Tensors of a `pytorch_model.bin`. Only tensor data is read; no pickled code runs.
     pub fn from_pytorch(path: &Path) -> Result<Self, String> {
-        let tensors = candle_core::pickle::read_all(path).map_err(|e| format!("not a readable PyTorch checkpoint: {e}"))?;
-        Ok(Self { tensors: tensors.into_iter().collect() })
+        let tensors = candle_core::pickle::read_all(path)
+            .map_err(|e| format!("not a readable PyTorch checkpoint: {e}"))?;
+        Ok(Self {
+            tensors: tensors.into_iter().collect(),
+        })
     }
 
     /// A tensor of exactly this shape, in this number format, on this device.
-    pub fn take(&mut self, name: &str, shape: &[usize], dtype: DType, device: &Device) -> Result<Tensor, String> {
-        let tensor = self.tensors.remove(name).ok_or_else(|| format!("tensor `{name}` is missing"))?;
+    pub fn take(
+        &mut self,
+        name: &str,
+        shape: &[usize],
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor, String> {
+        let tensor = self
+            .tensors
+            .remove(name)
+            .ok_or_else(|| format!("tensor `{name}` is missing"))?;
         if tensor.dims() != shape {
-            return Err(format!("tensor `{name}` has shape {:?}, expected {shape:?}", tensor.dims()));
+            return Err(format!(
+                "tensor `{name}` has shape {:?}, expected {shape:?}",
+                tensor.dims()
+            ));
         }
-        tensor.to_dtype(dtype).and_then(|t| t.to_device(device)).map_err(|e| format!("tensor `{name}`: {e}"))
+        tensor
+            .to_dtype(dtype)
+            .and_then(|t| t.to_device(device))
+            .map_err(|e| format!("tensor `{name}`: {e}"))
     }
 
     /// [`Weights::take`] as plain f32 values.
     pub fn take_values(&mut self, name: &str, shape: &[usize]) -> Result<Vec<f32>, String> {
         let tensor = self.take(name, shape, DType::F32, &Device::Cpu)?;
-        tensor.flatten_all().and_then(|t| t.to_vec1()).map_err(|e| format!("tensor `{name}`: {e}"))
+        tensor
+            .flatten_all()
+            .and_then(|t| t.to_vec1())
+            .map_err(|e| format!("tensor `{name}`: {e}"))
     }
 
     /// Bytes of a one-dimensional u8 tensor.
     pub fn take_bytes(&mut self, name: &str) -> Result<Vec<u8>, String> {
-        let tensor = self.tensors.remove(name).ok_or_else(|| format!("tensor `{name}` is missing"))?;
-        tensor.to_vec1().map_err(|e| format!("tensor `{name}`: {e}"))
+        let tensor = self
+            .tensors
+            .remove(name)
+            .ok_or_else(|| format!("tensor `{name}` is missing"))?;
+        tensor
+            .to_vec1()
+            .map_err(|e| format!("tensor `{name}`: {e}"))
     }
 
     pub fn has(&self, name: &str) -> bool {
@@ -57,9 +86,15 @@ impl Weights {
     /// Everything left, with a common prefix of the names removed where there is one (`bert.`, `roberta.`).
     pub fn into_tensors(self, prefixes: &[&str]) -> HashMap<String, Tensor> {
         let strip = |name: String| {
-            let stripped = prefixes.iter().find_map(|prefix| name.strip_prefix(prefix)).map(str::to_owned);
+            let stripped = prefixes
+                .iter()
+                .find_map(|prefix| name.strip_prefix(prefix))
+                .map(str::to_owned);
             stripped.unwrap_or(name)
         };
-        self.tensors.into_iter().map(|(name, tensor)| (strip(name), tensor)).collect()
+        self.tensors
+            .into_iter()
+            .map(|(name, tensor)| (strip(name), tensor))
+            .collect()
     }
 }

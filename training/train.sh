@@ -1,0 +1,26 @@
+#!/usr/bin/env bash
+# Trains the embedded model from the base weights: one command, about two hours on two CPU cores, minutes on a GPU.
+#   training/train.sh [WORK_DIR]     (default: ~/.cache/jianbao-training; an interrupted run goes on from there)
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+root=$(dirname "$here")
+shared=$(cd "$root/../shared" && pwd)
+work=${1:-$HOME/.cache/jianbao-training}
+mkdir -p "$work"
+
+[ -x "$work/venv/bin/python" ] || python3 -m venv "$work/venv"
+"$work/venv/bin/python" -m pip install -q -r "$here/requirements.txt"
+python=$work/venv/bin/python
+cd "$here"
+
+cargo build --release --no-default-features --example training_features --manifest-path "$root/Cargo.toml"
+features=$root/target/release/examples/training_features
+
+[ -f "$work/base/base.safetensors" ] || "$python" -m jianbao_training.base "$work/base"
+"$python" -m jianbao_training.prepare "$work" "$shared" "$features"
+"$python" -m jianbao_training.headline "$work" "$shared" "$features" "$root/models/news/headline.json"
+[ -f "$work/pretrained.safetensors" ] || "$python" -m jianbao_training.pretrain "$work" "$shared" --steps 2000
+[ -f "$work/finetuned.safetensors" ] || "$python" -m jianbao_training.finetune "$work" "$shared" --epochs 4
+"$python" -m jianbao_training.export "$work" "$root/models/news"
+"$python" -m jianbao_training.golden "$root/models/news" "$root/tests/fixtures"
+echo "models/news is new: run \`just eval\`, then write its figures into models/news/MODEL_CARD.md"
