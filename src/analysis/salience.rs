@@ -10,59 +10,73 @@ use std::collections::HashMap;
 /// Length of a sentence's features.
 pub const FEATURES: usize = 32;
 
-type Bigrams = HashMap<(char, char), f32>;
-
-fn bigrams(text: &[char]) -> Bigrams {
-    let mut out = Bigrams::new();
-    for pair in text
-        .windows(2)
-        .filter(|w| w.iter().all(|&c| is_han(c) || c.is_ascii_alphanumeric()))
-    {
-        *out.entry((pair[0], pair[1])).or_default() += 1.0;
-    }
-    out
+/// Neighbouring characters and how often they stand, with the length of that vector.
+struct Bigrams {
+    counts: HashMap<(char, char), u32>,
+    norm: f32,
 }
 
-fn norm(a: &Bigrams) -> f32 {
-    // Summed in a fixed order: hash order changes from run to run, and so would the last bits.
-    let mut squares: Vec<f32> = a.values().map(|v| v * v).collect();
-    squares.sort_by(f32::total_cmp);
-    squares.iter().sum::<f32>().sqrt()
-}
-
-fn cosine(a: &Bigrams, b: &Bigrams) -> f32 {
-    let (small, large) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    let mut products: Vec<f32> = small
-        .iter()
-        .filter_map(|(k, v)| large.get(k).map(|w| v * w))
-        .collect();
-    products.sort_by(f32::total_cmp);
-    let norms = norm(a) * norm(b);
-    if norms == 0.0 {
-        0.0
-    } else {
-        products.iter().sum::<f32>() / norms
+impl Bigrams {
+    fn of(text: &[char]) -> Self {
+        let mut counts = HashMap::new();
+        for pair in text
+            .windows(2)
+            .filter(|w| w.iter().all(|&c| is_han(c) || c.is_ascii_alphanumeric()))
+        {
+            *counts.entry((pair[0], pair[1])).or_insert(0u32) += 1;
+        }
+        // Whole numbers: the order of a hash map cannot change their sum.
+        let squares: u64 = counts.values().map(|&n| u64::from(n) * u64::from(n)).sum();
+        Self {
+            counts,
+            norm: (squares as f32).sqrt(),
+        }
     }
-}
 
-/// Share of `part`'s distinct bigrams that `whole` has too.
-fn covered(part: &Bigrams, whole: &Bigrams) -> f32 {
-    if part.is_empty() {
-        return 0.0;
+    fn cosine(&self, other: &Self) -> f32 {
+        let (small, large) = if self.counts.len() < other.counts.len() {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        let product: u64 = small
+            .counts
+            .iter()
+            .filter_map(|(pair, &n)| large.counts.get(pair).map(|&m| u64::from(n) * u64::from(m)))
+            .sum();
+        if product == 0 {
+            0.0
+        } else {
+            product as f32 / (self.norm * other.norm)
+        }
     }
-    part.keys().filter(|k| whole.contains_key(k)).count() as f32 / part.len() as f32
+
+    /// Share of the distinct bigrams that `whole` has too.
+    fn covered_by(&self, whole: &Self) -> f32 {
+        if self.counts.is_empty() {
+            return 0.0;
+        }
+        self.counts
+            .keys()
+            .filter(|pair| whole.counts.contains_key(*pair))
+            .count() as f32
+            / self.counts.len() as f32
+    }
 }
 
 /// How alike two sentences are, 0 to 1: the cosine of their character bigrams.
 pub fn similarity(a: &[char], b: &[char]) -> f32 {
-    cosine(&bigrams(a), &bigrams(b))
+    Bigrams::of(a).cosine(&Bigrams::of(b))
 }
+
+/// Only this much of a title is compared with every sentence.
+const MAX_TITLE_CHARS: usize = 300;
 
 /// Features of every sentence of an article. `title` and `text` are folded; `sentences` are spans of `text`.
 pub fn features(title: &[char], text: &[char], sentences: &[Span]) -> Vec<[f32; FEATURES]> {
-    let title_bigrams = bigrams(title);
-    let document = bigrams(text);
-    let bags: Vec<Bigrams> = sentences.iter().map(|s| bigrams(s.of(text))).collect();
+    let title_bigrams = Bigrams::of(&title[..title.len().min(MAX_TITLE_CHARS)]);
+    let document = Bigrams::of(text);
+    let bags: Vec<Bigrams> = sentences.iter().map(|s| Bigrams::of(s.of(text))).collect();
     let paragraph_of = paragraphs(text, sentences);
     let paragraphs = paragraph_of.last().map_or(1, |last| last + 1);
     let n = sentences.len();
@@ -85,7 +99,7 @@ pub fn features(title: &[char], text: &[char], sentences: &[Span]) -> Vec<[f32; 
             let near = |range: std::ops::Range<usize>| {
                 range
                     .filter(|&j| j != i)
-                    .map(|j| cosine(&bags[i], &bags[j]))
+                    .map(|j| bags[i].cosine(&bags[j]))
                     .fold(0.0, f32::max)
             };
             [
@@ -104,9 +118,9 @@ pub fn features(title: &[char], text: &[char], sentences: &[Span]) -> Vec<[f32; 
                 flag(len < 12.0),
                 flag(len < 20.0),
                 flag(len > 100.0),
-                covered(&title_bigrams, &bags[i]),
-                covered(&bags[i], &title_bigrams),
-                cosine(&bags[i], &document),
+                title_bigrams.covered_by(&bags[i]),
+                bags[i].covered_by(&title_bigrams),
+                bags[i].cosine(&document),
                 near(0..i.min(3)),
                 near(i.saturating_sub(4)..(i + 5).min(n)),
                 (digits / len).min(1.0),

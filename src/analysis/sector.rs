@@ -117,11 +117,20 @@ pub fn rank(taxonomy: &Taxonomy, logits: &[f32]) -> (ChosenSector, Vec<SectorSco
     let total: f64 = weights.iter().sum();
     let mut order: Vec<usize> = (0..logits.len()).collect();
     order.sort_by(|&a, &b| weights[b].total_cmp(&weights[a]).then(a.cmp(&b)));
-    let mut units: Vec<i64> = order
-        .iter()
-        .map(|&i| (weights[i] / total * 1e4).round() as i64)
-        .collect();
-    units[0] += 10_000 - units.iter().sum::<i64>();
+    let exact: Vec<f64> = order.iter().map(|&i| weights[i] / total * 1e4).collect();
+    let mut units: Vec<i64> = exact.iter().map(|x| x.floor() as i64).collect();
+    // Largest remainders (Hamilton's method): floors, and one unit more for the largest fractions.
+    let mut by_fraction: Vec<usize> = (0..order.len()).collect();
+    by_fraction.sort_by(|&a, &b| {
+        exact[b]
+            .fract()
+            .total_cmp(&exact[a].fract())
+            .then(a.cmp(&b))
+    });
+    let missing = (10_000 - units.iter().sum::<i64>()).max(0) as usize;
+    for &i in by_fraction.iter().cycle().take(missing) {
+        units[i] += 1;
+    }
     let scores: Vec<SectorScore> = order
         .iter()
         .zip(units)

@@ -21,7 +21,7 @@ pub struct SummarySentence {
 pub enum Length {
     /// This many sentences (fewer when the article has fewer).
     Sentences(usize),
-    /// As many sentences as fit into this many characters; at least one.
+    /// As many sentences as fit into this many characters; the shortest one when none does.
     Chars(usize),
 }
 
@@ -29,6 +29,18 @@ impl Default for Length {
     fn default() -> Self {
         Self::Sentences(3)
     }
+}
+
+/// An article's sentences and where its headings are.
+#[derive(Debug, Clone, Copy)]
+pub struct Sentences<'a> {
+    /// The text as printed, and folded.
+    pub text: &'a [char],
+    pub folded: &'a [char],
+    /// Places in both.
+    pub sentences: &'a [Span],
+    /// Paragraphs that are headings, in order; their sentences are in no summary.
+    pub headings: &'a [Span],
 }
 
 /// Two sentences more alike than this say the same.
@@ -40,39 +52,57 @@ const MAX_CONSIDERED: usize = 200;
 
 /// Chooses sentences of `text` (folded: `folded`) by `logits`, best first, leaving out near-duplicates, headings
 /// and halves of sentences; returns them in document order.
-pub fn choose(
-    text: &[char],
-    folded: &[char],
-    sentences: &[Span],
-    logits: &[f32],
-    length: Length,
-) -> Vec<SummarySentence> {
+pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<SummarySentence> {
+    let Sentences {
+        text,
+        folded,
+        sentences,
+        headings,
+    } = *article;
     let scores = probabilities(logits);
+    let is_heading = |s: Span| {
+        let next = headings.partition_point(|h| h.end <= s.start);
+        headings.get(next).is_some_and(|h| h.contains(s))
+    };
+    let fits = |i: &usize| match length {
+        Length::Sentences(_) => true,
+        Length::Chars(max) => sentences[*i].len() <= max,
+    };
     let mut order: Vec<usize> = (0..sentences.len())
-        .filter(|&i| can_stand_alone(sentences[i].of(text)))
+        .filter(|&i| {
+            logits[i].is_finite()
+                && !is_heading(sentences[i])
+                && can_stand_alone(sentences[i].of(text))
+        })
         .collect();
     if order.is_empty() {
         // Nothing but headings or verse: better those than an empty summary.
         order = (0..sentences.len()).collect();
     }
+    if order.iter().any(fits) {
+        order.retain(fits);
+    } else {
+        // No sentence is short enough: the shortest comes nearest.
+        order.sort_by_key(|&i| sentences[i].len());
+        order.truncate(1);
+    }
     order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
-    order.truncate(MAX_CONSIDERED);
+    let wanted = match length {
+        Length::Sentences(n) => n,
+        Length::Chars(max) => max / MIN_SENTENCE_CHARS + 1,
+    };
+    order.truncate(MAX_CONSIDERED.max(wanted));
     let mut chosen: Vec<usize> = Vec::new();
     let mut chars = 0;
     for i in order {
-        let full = match length {
-            Length::Sentences(n) => chosen.len() >= n,
-            Length::Chars(max) => !chosen.is_empty() && chars + sentences[i].len() > max,
-        };
-        if full && matches!(length, Length::Sentences(_)) {
+        if chosen.len() == wanted {
             break;
         }
-        let repeats = || {
-            chosen.iter().any(|&c| {
-                similarity(sentences[c].of(folded), sentences[i].of(folded)) > MAX_SIMILARITY
-            })
+        let too_long = matches!(length, Length::Chars(max) if !chosen.is_empty() && chars + sentences[i].len() > max);
+        let repeats = |&c: &usize| {
+            similarity(sentences[c].of(folded), sentences[i].of(folded)) > MAX_SIMILARITY
         };
-        if full || repeats() {
+        if too_long || chosen.iter().any(repeats) {
             continue;
         }
         chars += sentences[i].len();
@@ -109,10 +139,20 @@ fn can_stand_alone(sentence: &[char]) -> bool {
 
 /// Every quotation mark and bracket that opens is closed, and the other way round.
 fn marks_balance(sentence: &[char]) -> bool {
+    const PAIRS: [(char, char); 7] = [
+        ('“', '”'),
+        ('‘', '’'),
+        ('「', '」'),
+        ('『', '』'),
+        ('《', '》'),
+        ('【', '】'),
+        ('〔', '〕'),
+    ];
     let count = |c: char| sentence.iter().filter(|&&x| x == c).count();
     let brackets = count('（') + count('(') == count('）') + count(')');
     brackets
-        && [('“', '”'), ('「', '」'), ('『', '』'), ('《', '》')]
+        && count('"') % 2 == 0
+        && PAIRS
             .into_iter()
             .all(|(open, close)| count(open) == count(close))
 }
@@ -125,7 +165,13 @@ mod tests {
     fn summary(text: &str, logits: &[f32], length: Length) -> Vec<String> {
         let text: Vec<char> = text.chars().collect();
         let spans = sentences(&text);
-        choose(&text, &text, &spans, &logits[..spans.len()], length)
+        let article = Sentences {
+            text: &text,
+            folded: &text,
+            sentences: &spans,
+            headings: &[],
+        };
+        choose(&article, &logits[..spans.len()], length)
             .into_iter()
             .map(|s| s.text)
             .collect()

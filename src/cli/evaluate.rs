@@ -5,6 +5,7 @@ use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
 use super::session;
 use crate::analysis::summary::Length;
+use crate::document::decode;
 use crate::document::page::{self, Layout};
 use crate::evaluation::{extracts, pages, sectors};
 use crate::model::Model;
@@ -162,7 +163,9 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
         };
         let brief = document::brief(input, &model, &options)
             .map_err(|e| CliError::document(&text_path, &e))?;
-        let text: Vec<char> = String::from_utf8_lossy(&bytes).chars().collect();
+        let text = decode::decode(&bytes, None)
+            .map(|decoded| decoded.chars)
+            .unwrap_or_default();
         let predicted: Vec<pages::Predicted> = brief
             .articles
             .iter()

@@ -50,18 +50,33 @@ fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), Cl
     }
 }
 
-/// Temporary file beside the target, synced, then renamed: the target is whole or untouched.
+/// Temporary file beside the target, synced, then renamed: the target is whole or untouched. What is there and no
+/// regular file (`/dev/null`, a pipe) is written as it is.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+    // A link stays a link: what it points to is replaced.
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if path.metadata().is_ok_and(|target| !target.is_file()) {
+        return std::fs::OpenOptions::new()
+            .write(true)
+            .open(&path)?
+            .write_all(bytes);
+    }
     let folder = path
         .parent()
         .filter(|folder| !folder.as_os_str().is_empty())
         .unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new()
-        .prefix(".jianbao-")
-        .tempfile_in(folder)?;
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".jianbao-");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // The umask takes away from this, as for any new file.
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    let mut file = builder.tempfile_in(folder)?;
     file.write_all(bytes)?;
     file.as_file().sync_all()?;
-    file.persist(path)?;
+    file.persist(&path)?;
     Ok(())
 }
 
@@ -80,7 +95,7 @@ fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, CliError> {
     };
     let mut bytes = Vec::new();
     reader
-        .take(max_bytes + 1)
+        .take(max_bytes.saturating_add(1))
         .read_to_end(&mut bytes)
         .map_err(unreadable)?;
     if bytes.len() as u64 > max_bytes {

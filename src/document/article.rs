@@ -36,11 +36,13 @@ pub struct Article {
     pub spans: Vec<Span>,
     /// Indices into `spans`: the span that opens each paragraph.
     pub paragraph_starts: Vec<usize>,
+    /// Places in `text`: paragraphs that are headings, list items or verse.
+    pub headings: Vec<Span>,
 }
 
 impl Article {
     /// Adds one paragraph made of `pieces` of `source`, read on without a break.
-    pub fn push_paragraph(&mut self, source: &[char], pieces: &[Span]) {
+    pub fn push_paragraph(&mut self, source: &[char], pieces: &[Span], is_heading: bool) {
         let pieces: Vec<Span> = pieces
             .iter()
             .copied()
@@ -53,9 +55,22 @@ impl Article {
             self.text.push('\n');
         }
         self.paragraph_starts.push(self.spans.len());
+        let start = self.text.len();
         for piece in pieces {
             self.text.extend_from_slice(piece.of(source));
             self.spans.push(piece);
+        }
+        if is_heading {
+            self.headings.push(Span::new(start, self.text.len()));
+        }
+    }
+
+    /// Adds credits that are not there yet.
+    pub fn add_credits(&mut self, credits: Vec<String>) {
+        for credit in credits {
+            if !self.byline.contains(&credit) {
+                self.byline.push(credit);
+            }
         }
     }
 

@@ -32,7 +32,7 @@ pub fn is_line_end(c: char) -> bool {
 
 /// Whether `c` ends a sentence wherever it stands.
 pub fn is_terminal(c: char) -> bool {
-    matches!(c, '。' | '！' | '？' | '!' | '?' | '｡' | '．')
+    matches!(c, '。' | '！' | '？' | '!' | '?' | '｡')
 }
 
 /// Whether `c` closes a quotation or a bracket.
@@ -65,9 +65,9 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
     let mut open: Vec<(char, usize)> = Vec::new();
     while at < line.end {
         let c = text[at];
-        if let Some(closing) = closing_of(c) {
+        if let Some(closing) = opening(text, line, at, &open) {
             open.push((closing, at));
-        } else if is_closing(c)
+        } else if (is_closing(c) || c == '"')
             && let Some(depth) = open.iter().rposition(|&(closing, _)| same_mark(closing, c))
         {
             open.truncate(depth);
@@ -83,9 +83,10 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
         let ends = is_terminal(c)
             || is_latin_full_stop(text, line, at - 1)
             || is_closed_quotation(text, start, at);
-        if ends && closes_after(text, line, at, &open) {
+        if ends && closes_after(text, line, at, &open) && !goes_on(text, line, at) {
             while at < line.end
-                && (is_terminal(text[at]) || is_closing(text[at]) || text[at] == '…')
+                && at - start < MAX_SENTENCE_CHARS
+                && (is_terminal(text[at]) || is_closing(text[at]) || matches!(text[at], '…' | '"'))
             {
                 at += 1;
             }
@@ -105,27 +106,59 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
     push(text, Span::new(start, line.end), out);
 }
 
-/// All open marks are closed by the closing marks that follow directly (or none is open).
+/// The mark that closes what `text[at]` opens. A straight quotation mark opens when none is open; after a digit
+/// it is an inch.
+fn opening(text: &[char], line: Span, at: usize, open: &[(char, usize)]) -> Option<char> {
+    if text[at] != '"' {
+        return closing_of(text[at]);
+    }
+    let inch = at > line.start && text[at - 1].is_ascii_digit();
+    (!inch && open.iter().all(|&(closing, _)| closing != '"')).then_some('"')
+}
+
+/// All open quotations are closed by the marks that follow directly (or none is open). A bracket or a title in
+/// 《》 that is still open ends the sentence only at the end of the line: `话剧《谁先觉醒？》上演`.
 fn closes_after(text: &[char], line: Span, at: usize, open: &[(char, usize)]) -> bool {
     let mut left = open.len();
     let mut next = at;
-    while left > 0 && next < line.end && (is_closing(text[next]) || is_terminal(text[next])) {
+    let mut bracket = false;
+    while left > 0
+        && next < line.end
+        && (is_closing(text[next]) || is_terminal(text[next]) || text[next] == '"')
+    {
         if same_mark(open[left - 1].0, text[next]) {
+            bracket |= !matches!(text[next], '”' | '’' | '」' | '』' | '"');
             left -= 1;
         }
         next += 1;
     }
-    left == 0
+    left == 0 && !(bracket && next < line.end)
+}
+
+/// The sentence goes on after an exclamation in quotation marks: `高喊“加油！”的口号`.
+fn goes_on(text: &[char], line: Span, at: usize) -> bool {
+    let mut next = at;
+    while next < line.end && (is_terminal(text[next]) || is_closing(text[next])) {
+        next += 1;
+    }
+    let quoted = next > at && matches!(text[next - 1], '”' | '’' | '」' | '』')
+        || next == at && at > line.start && matches!(text[at - 1], '”' | '’' | '」' | '』');
+    quoted
+        && next < line.end
+        && matches!(
+            text[next],
+            '的' | '地' | '得' | '这' | '等' | '之' | '为' | '，' | '、'
+        )
 }
 
 /// `“……。”` has just been closed and a new sentence begins: the full stop stood inside.
 fn is_closed_quotation(text: &[char], start: usize, at: usize) -> bool {
-    at >= start + 2 && matches!(text[at - 1], '”' | '」' | '』') && is_terminal(text[at - 2])
+    at >= start + 2 && matches!(text[at - 1], '”' | '」' | '』' | '"') && is_terminal(text[at - 2])
 }
 
 /// `.` ends a sentence after a letter or a Chinese character and before a space or the end of the line.
 fn is_latin_full_stop(text: &[char], line: Span, at: usize) -> bool {
-    text[at] == '.'
+    matches!(text[at], '.' | '．')
         && at > line.start
         && text[at - 1].is_alphabetic()
         && text.get(at + 1).filter(|_| at + 1 < line.end).is_none_or(|next| next.is_whitespace())
@@ -170,6 +203,22 @@ mod tests {
         assert_eq!(
             split("真的吗？！真的……”他说。"),
             ["真的吗？！", "真的……”他说。"]
+        );
+    }
+
+    #[test]
+    fn titles_and_shouts_inside_a_sentence_do_not_end_it() {
+        assert_eq!(
+            split("话剧《谁先觉醒？》上演。全场高喊“加油！”的口号声响起。"),
+            ["话剧《谁先觉醒？》上演。", "全场高喊“加油！”的口号声响起。"]
+        );
+        assert_eq!(
+            split("他说:\"今年丰收了。明年再来。\"大家鼓掌。"),
+            ["他说:\"今年丰收了。明年再来。\"", "大家鼓掌。"]
+        );
+        assert_eq!(
+            split("增长７．２％，达９．８万亿元。"),
+            ["增长７．２％，达９．８万亿元。"]
         );
     }
 

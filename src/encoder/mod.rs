@@ -66,6 +66,11 @@ pub struct HiddenStates {
 }
 
 impl HiddenStates {
+    /// No rows yet.
+    pub fn empty(width: usize) -> Self {
+        Self { values: Vec::new(), width }
+    }
+
     /// The vector of token `i`.
     pub fn row(&self, i: usize) -> &[f32] {
         &self.values[i * self.width..(i + 1) * self.width]

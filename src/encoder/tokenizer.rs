@@ -38,6 +38,10 @@ impl Tokenizer {
                 .ok_or_else(|| format!("tokenizer.json has none of the marks {names:?}"))
         };
         let (cls, sep) = (mark(&["[CLS]", "<s>"])?, mark(&["[SEP]", "</s>"])?);
+        // Text with an unknown character must not be lost later.
+        inner
+            .encode_fast("\u{10ffff}", false)
+            .map_err(|e| format!("tokenizer.json cannot take unknown characters: {e}"))?;
         Ok(Self { inner, cls, sep })
     }
 

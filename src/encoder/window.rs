@@ -2,8 +2,8 @@
 //!
 //! Twin of `windows` in `training/jianbao_training/heads.py`.
 
+use super::HiddenStates;
 use super::tokenizer::{Token, Tokenizer};
-use super::{HiddenStates, TokenBatch};
 use crate::document::Span;
 
 /// Tokens a window has at most, marks included; the trained heads saw no longer ones.
@@ -26,6 +26,8 @@ pub struct TokenizedArticle {
 #[derive(Debug, PartialEq, Eq)]
 pub struct Window {
     pub ids: Vec<u32>,
+    /// Tokens of the title.
+    title: usize,
     /// Where the body's first token stands in `ids`.
     head: usize,
     /// The body token that stands at `head`.
@@ -48,36 +50,7 @@ impl TokenizedArticle {
         }
     }
 
-    pub fn push_windows(&self, batch: &mut TokenBatch) {
-        for window in &self.windows {
-            batch.push(&window.ids);
-        }
-    }
-
-    /// Puts the windows' states together: one row for each title token, then for each body token.
-    /// `first_row` is where the first window's states begin in `states`.
-    pub fn gather(&self, states: &HiddenStates, first_row: usize) -> HiddenStates {
-        let width = states.width;
-        let mut values = Vec::with_capacity((self.title.len() + self.body.len()) * width);
-        let mut row = first_row;
-        let mut take = |from: usize, to: usize| {
-            values.extend_from_slice(&states.values[from * width..to * width])
-        };
-        for (i, window) in self.windows.iter().enumerate() {
-            if i == 0 {
-                take(row + 1, row + 1 + self.title.len());
-            }
-            let body = row + window.head;
-            take(
-                body + window.owned.start - window.start,
-                body + window.owned.end - window.start,
-            );
-            row += window.ids.len();
-        }
-        HiddenStates { values, width }
-    }
-
-    /// Rows (as [`TokenizedArticle::gather`] numbers them) of the tokens inside a span of the title.
+    /// Rows (the title's tokens first, then the body's) of the tokens inside a span of the title.
     pub fn title_rows(&self, span: Span) -> std::ops::Range<usize> {
         rows(&self.title, span)
     }
@@ -86,6 +59,23 @@ impl TokenizedArticle {
     pub fn body_rows(&self, span: Span) -> std::ops::Range<usize> {
         let rows = rows(&self.body, span);
         rows.start + self.title.len()..rows.end + self.title.len()
+    }
+}
+
+impl Window {
+    /// Appends the states of the tokens that count (in the first window the title's, then the owned body tokens)
+    /// to `out`. `row` is where this window's states begin in `states`.
+    pub fn take_states(&self, states: &HiddenStates, row: usize, out: &mut HiddenStates) {
+        let width = states.width;
+        let mut take = |from: usize, to: usize| {
+            out.values
+                .extend_from_slice(&states.values[from * width..to * width])
+        };
+        if self.start == 0 {
+            take(row + 1, row + 1 + self.title);
+        }
+        let body = row + self.head - self.start;
+        take(body + self.owned.start, body + self.owned.end);
     }
 }
 
@@ -126,6 +116,7 @@ fn layout(
             let to = starts.get(k + 1).map_or(end, |next| next + overlap / 2);
             Window {
                 ids,
+                title: title.len(),
                 head: head.len(),
                 start,
                 owned: from..to,

@@ -72,7 +72,9 @@ pub struct Figures {
 
 /// Scores one page.
 pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageScore {
-    let lines = line_spans(text);
+    let spans = line_spans(text);
+    // A gold file that names lines the page does not have counts them as empty.
+    let line_of = |line: usize| spans.get(line).copied().unwrap_or_default();
     let visible = |span: Span| (span.start..span.end).filter(|&c| !text[c].is_whitespace());
     let mut gold_of: HashMap<usize, usize> = HashMap::new();
     let mut fragments: Vec<Vec<(Span, bool)>> = Vec::new();
@@ -80,8 +82,8 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
         let mut own = Vec::new();
         for group in &body.body {
             for (k, &line) in group.iter().enumerate() {
-                own.push((lines[line], k > 0));
-                gold_of.extend(visible(lines[line]).map(|c| (c, article)));
+                own.push((line_of(line), k > 0));
+                gold_of.extend(visible(line_of(line)).map(|c| (c, article)));
             }
         }
         fragments.push(own);
@@ -94,7 +96,7 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
         .filter_map(|d| Some((d.line, d.same_as?)))
         .collect();
     for &(line, same_as) in &repeated {
-        let (a, b) = (lines[line], lines[same_as]);
+        let (a, b) = (line_of(line), line_of(same_as));
         twin.extend((0..a.len().min(b.len())).map(|k| (a.start + k, b.start + k)));
     }
     let mut article_of: HashMap<usize, usize> = HashMap::new();
@@ -123,7 +125,7 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
     };
     for own in &fragments {
         for pair in own.windows(2) {
-            let (end, start) = (pair[0].0.end - 1, pair[1].0.start);
+            let (end, start) = (pair[0].0.end.saturating_sub(1), pair[1].0.start);
             let order = match (article_of.get(&end), article_of.get(&start)) {
                 (Some(a), Some(b)) if a == b => Some((places[*a].get(&end), places[*a][&start])),
                 _ => None,
@@ -151,7 +153,7 @@ pub fn score_page(text: &[char], gold: &Gold, predicted: &[Predicted]) -> PageSc
     score.duplicates = repeated.len();
     score.duplicates_right = repeated
         .iter()
-        .filter(|(_, b)| uses.get(&lines[*b].start).copied().unwrap_or(0) <= 1)
+        .filter(|(_, b)| uses.get(&line_of(*b).start).copied().unwrap_or(0) <= 1)
         .count();
     score
 }

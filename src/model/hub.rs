@@ -64,7 +64,8 @@ pub fn fetch(
                     last = None;
                     break;
                 }
-                Err(error) => last = Some(error),
+                Err(error) if is_absent(&error) => last = Some(error),
+                Err(error) => return Err(not_fetched(format!("{file}: {error}"))),
             }
         }
         if let Some(error) = last {
@@ -73,10 +74,19 @@ pub fn fetch(
     }
     for file in OPTIONAL {
         progress(file);
-        // Most repositories have only some of these.
-        let _ = api.get(file);
+        // Most repositories have only some of these; but a failure that passes must not leave half a model behind.
+        match api.get(file) {
+            Ok(_) => {}
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(not_fetched(format!("{file}: {error}"))),
+        }
     }
     folder.ok_or_else(|| not_fetched("nothing was fetched".to_owned()))
+}
+
+/// The server answered that there is no such file.
+fn is_absent(error: &ApiError) -> bool {
+    matches!(error, ApiError::RequestError(error) if matches!(**error, ureq::Error::StatusCode(404)))
 }
 
 /// The snapshot folder, when every required file is in the cache.

@@ -71,18 +71,28 @@ impl Model {
         self.encoder.max_tokens()
     }
 
+    /// Length of a hidden state.
+    pub fn width(&self) -> usize {
+        self.encoder.width()
+    }
+
+    /// Whether [`Model::read`] wants the article's hidden states; an encoder without heads encodes what it needs.
+    pub fn needs_states(&self) -> bool {
+        matches!(self.readout, Readout::Trained { .. })
+    }
+
     /// Hidden states of a batch.
     pub fn encode(&self, batch: &TokenBatch) -> Result<HiddenStates, EncodeError> {
         self.encoder.encode(batch)
     }
 
-    /// Scores of one article from the states of its tokens (see `TokenizedArticle::gather`).
+    /// Scores of one article from the states of its tokens (the title's first, then the body's; none where [`Model::needs_states`] is false).
     pub fn read(
         &self,
         article: &ArticleTokens<'_>,
         states: &HiddenStates,
     ) -> Result<ArticleScores, EncodeError> {
-        match &self.readout {
+        let scores = match &self.readout {
             Readout::Trained {
                 heads,
                 sectors_by_similarity,
@@ -91,10 +101,17 @@ impl Model {
                 if let Some(similarity) = sectors_by_similarity {
                     scores.sectors = similarity.sectors(article, self)?;
                 }
-                Ok(scores)
+                scores
             }
-            Readout::Similarity(similarity) => similarity.read(article, self),
+            Readout::Similarity(similarity) => similarity.read(article, self)?,
+        };
+        let all = [&scores.sectors, &scores.salience, &scores.keywords];
+        if all.into_iter().flatten().any(|score| score.is_nan()) {
+            return Err(EncodeError(
+                "the model computes values that are not numbers".to_owned(),
+            ));
         }
+        Ok(scores)
     }
 
     /// The pooled, normalised vector of each text, as the model's own authors compute it.

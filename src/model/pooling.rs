@@ -17,6 +17,8 @@ pub(super) enum Pooling {
 struct PoolingFile {
     #[serde(default)]
     pooling_mode_cls_token: bool,
+    #[serde(default)]
+    pooling_mode_mean_tokens: bool,
 }
 
 impl Pooling {
@@ -27,11 +29,11 @@ impl Pooling {
         };
         let file: PoolingFile =
             serde_json::from_str(text).map_err(|e| format!("1_Pooling/config.json: {e}"))?;
-        Ok(if file.pooling_mode_cls_token {
-            Self::Cls
-        } else {
-            Self::Mean
-        })
+        match (file.pooling_mode_cls_token, file.pooling_mode_mean_tokens) {
+            (true, false) => Ok(Self::Cls),
+            (false, true) => Ok(Self::Mean),
+            _ => Err("1_Pooling/config.json asks for a pooling other than cls or mean".to_owned()),
+        }
     }
 
     pub fn name(self) -> &'static str {

@@ -46,6 +46,9 @@ impl TrainedHeads {
             ));
         }
         let plausible = |n: usize| (1..=8192).contains(&n);
+        if !(config.sector_temperature.is_finite() && config.sector_temperature > 0.0) {
+            return Err("config.json: the sector temperature is not a positive number".to_owned());
+        }
         if !(plausible(config.salience_hidden)
             && plausible(config.keyword_hidden)
             && plausible(config.sectors.len()))

@@ -1,12 +1,13 @@
 //! One document: bytes → text → articles → one batch of tokens → scores → record.
 
+use crate::analysis::keywords::Places;
 use crate::analysis::keywords::candidates::{Candidate, candidates};
-use crate::analysis::summary::Length;
+use crate::analysis::summary::{Length, Sentences};
 use crate::analysis::{keywords, salience, sector, summary};
 use crate::document::decode::{self, DecodeError, Decoded};
 use crate::document::page::{self, Layout};
 use crate::document::{Article, Span, sentence};
-use crate::encoder::window::TokenizedArticle;
+use crate::encoder::window::{TokenizedArticle, Window};
 use crate::encoder::{EncodeError, HiddenStates, TokenBatch};
 use crate::model::{ArticleTokens, Model};
 use crate::output::record::{
@@ -82,30 +83,31 @@ impl DocumentError {
     }
 }
 
-/// Tokens encoded at a time; bounds memory for a page of any length.
+/// Tokens encoded at a time, and so the size of every intermediate result.
 const MAX_BATCH_TOKENS: usize = 4096;
+/// Articles prepared and encoded together have about this much text, or are one article.
+const MAX_GROUP_CHARS: usize = 40_000;
+/// Only this much of an article is analysed; its text stands whole in the record, and a warning says so.
+pub const MAX_ANALYSED_CHARS: usize = 30_000;
 
 /// Reads one document.
 pub fn brief(input: Input<'_>, model: &Model, options: &Options) -> Result<Brief, DocumentError> {
     let decoded = decode::decode(input.bytes, options.encoding)?;
     let articles = page::split(&decoded.chars, options.layout);
-    let articles = briefs(articles, model, options)?;
+    let warnings = warnings(&decoded, &articles);
     Ok(Brief {
         schema: SCHEMA.to_owned(),
         id: input.id.to_owned(),
         source: Source {
             path: input.path.to_owned(),
-            sha256: Sha256::digest(input.bytes)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            sha256: sha256(input.bytes),
             encoding: decoded.encoding.to_owned(),
             chars: decoded.chars.len(),
         },
         model: model.name().clone(),
-        articles,
+        articles: briefs(articles, model, options)?,
         duplicates: Vec::new(),
-        warnings: warnings(&decoded),
+        warnings,
     })
 }
 
@@ -124,8 +126,9 @@ struct Prepared {
 impl Prepared {
     fn new(article: Article, model: &Model) -> Self {
         let printed_title: Vec<char> = article.title.chars().collect();
-        let (title, text) = (fold(&printed_title), fold(&article.text));
-        let sentences = sentence::sentences(&article.text);
+        let (title, mut text) = (fold(&printed_title), fold(&article.text));
+        text.truncate(MAX_ANALYSED_CHARS);
+        let sentences = sentence::sentences(&text);
         let salience = salience::features(&title, &text, &sentences);
         let candidates = candidates(&title, &text, &sentences, model.frequency());
         let tokens = TokenizedArticle::new(model.tokenizer(), &title, &text, model.max_tokens());
@@ -140,18 +143,30 @@ impl Prepared {
             tokens,
         }
     }
-
-    fn token_count(&self) -> usize {
-        self.tokens
-            .windows
-            .iter()
-            .map(|window| window.ids.len())
-            .sum()
-    }
 }
 
-/// Analyses articles, encoding several together up to [`MAX_BATCH_TOKENS`].
+/// Analyses articles in groups of bounded size; no result depends on the grouping.
 pub fn briefs(
+    articles: Vec<Article>,
+    model: &Model,
+    options: &Options,
+) -> Result<Vec<ArticleBrief>, EncodeError> {
+    let mut out = Vec::with_capacity(articles.len());
+    let mut articles = articles.into_iter().peekable();
+    while articles.peek().is_some() {
+        let (mut group, mut chars) = (Vec::new(), 0);
+        while let Some(article) =
+            articles.next_if(|a| chars == 0 || chars + a.text.len() <= MAX_GROUP_CHARS)
+        {
+            chars += article.text.len().max(1);
+            group.push(article);
+        }
+        out.extend(group_briefs(group, model, options)?);
+    }
+    Ok(out)
+}
+
+fn group_briefs(
     articles: Vec<Article>,
     model: &Model,
     options: &Options,
@@ -160,56 +175,54 @@ pub fn briefs(
         .into_par_iter()
         .map(|article| Prepared::new(article, model))
         .collect();
-    let mut out = Vec::with_capacity(prepared.len());
-    let mut rest = &prepared[..];
+    let states = if model.needs_states() {
+        encode(&prepared, model)?
+    } else {
+        // An encoder without heads encodes what it needs while it is read.
+        prepared.iter().map(|_| HiddenStates::empty(model.width())).collect()
+    };
+    prepared
+        .par_iter()
+        .zip(&states)
+        .map(|(article, states)| read(article, states, model, options))
+        .collect()
+}
+
+/// The states of each article's tokens. Windows go into batches in order, whatever article they belong to; no
+/// result depends on where a batch ends.
+fn encode(articles: &[Prepared], model: &Model) -> Result<Vec<HiddenStates>, EncodeError> {
+    let mut out: Vec<HiddenStates> = articles.iter().map(|_| HiddenStates::empty(model.width())).collect();
+    let windows: Vec<(usize, &Window)> = articles
+        .iter()
+        .enumerate()
+        .flat_map(|(i, article)| article.tokens.windows.iter().map(move |w| (i, w)))
+        .collect();
+    let mut rest = &windows[..];
     while !rest.is_empty() {
         let mut tokens = 0;
-        let fitting = rest.iter().take_while(|article| {
-            tokens += article.token_count();
+        let fitting = rest.iter().take_while(|(_, window)| {
+            tokens += window.ids.len();
             tokens <= MAX_BATCH_TOKENS
         });
         let (now, later) = rest.split_at(fitting.count().max(1));
-        encode_together(now, model, options, &mut out)?;
+        let mut batch = TokenBatch::default();
+        now.iter().for_each(|(_, window)| batch.push(&window.ids));
+        let states = model.encode(&batch)?;
+        for ((article, window), row) in now.iter().zip(batch.cumulative_lengths()) {
+            window.take_states(&states, *row, &mut out[*article]);
+        }
         rest = later;
     }
     Ok(out)
 }
 
-fn encode_together(
-    articles: &[Prepared],
-    model: &Model,
-    options: &Options,
-    out: &mut Vec<ArticleBrief>,
-) -> Result<(), EncodeError> {
-    let mut batch = TokenBatch::default();
-    for article in articles {
-        article.tokens.push_windows(&mut batch);
-    }
-    let states = model.encode(&batch)?;
-    let mut rows = Vec::with_capacity(articles.len());
-    let mut row = 0;
-    for article in articles {
-        rows.push(row);
-        row += article.token_count();
-    }
-    let briefs: Result<Vec<ArticleBrief>, EncodeError> = articles
-        .par_iter()
-        .zip(rows)
-        .map(|(article, row)| read(article, &states, row, model, options))
-        .collect();
-    out.extend(briefs?);
-    Ok(())
-}
-
-/// Turns one article's hidden states, which begin at `row` of the batch's, into its part of the record.
+/// Turns one article's hidden states into its part of the record.
 fn read(
     prepared: &Prepared,
     states: &HiddenStates,
-    row: usize,
     model: &Model,
     options: &Options,
 ) -> Result<ArticleBrief, EncodeError> {
-    let own = prepared.tokens.gather(states, row);
     let scores = model.read(
         &ArticleTokens {
             title: &prepared.title,
@@ -219,7 +232,7 @@ fn read(
             candidates: &prepared.candidates,
             tokens: &prepared.tokens,
         },
-        &own,
+        states,
     )?;
     let (sector, sectors) = sector::rank(model.taxonomy(), &scores.sectors);
     let article = &prepared.article;
@@ -233,15 +246,22 @@ fn read(
         sector,
         sectors,
         summary: summary::choose(
-            &article.text,
-            &prepared.text,
-            &prepared.sentences,
+            &Sentences {
+                text: &article.text,
+                folded: &prepared.text,
+                sentences: &prepared.sentences,
+                headings: &article.headings,
+            },
             &scores.salience,
             options.summary,
         ),
         keywords: keywords::choose(
-            &prepared.printed_title,
-            &article.text,
+            &Places {
+                title: &prepared.printed_title,
+                text: &article.text,
+                folded_title: &prepared.title,
+                folded_text: &prepared.text,
+            },
             &prepared.candidates,
             &scores.keywords,
             options.keywords,
@@ -249,17 +269,45 @@ fn read(
     })
 }
 
-fn warnings(decoded: &Decoded) -> Vec<Warning> {
-    if decoded.undecodable == 0 {
-        return Vec::new();
+/// SHA-256 in hexadecimal.
+fn sha256(bytes: &[u8]) -> String {
+    Sha256::digest(bytes)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn warnings(decoded: &Decoded, articles: &[Article]) -> Vec<Warning> {
+    let mut out = Vec::new();
+    if decoded.undecodable > 0 {
+        let message = format!(
+            "{} byte sequences could not be decoded as {} and stand as U+FFFD",
+            decoded.undecodable, decoded.encoding
+        );
+        out.push(Warning {
+            kind: "undecodable".to_owned(),
+            message,
+            spans: Vec::new(),
+        });
     }
-    let message = format!(
-        "{} byte sequences could not be decoded as {} and stand as U+FFFD",
-        decoded.undecodable, decoded.encoding
-    );
-    vec![Warning {
-        kind: "undecodable".to_owned(),
-        message,
-        spans: Vec::new(),
-    }]
+    for article in articles
+        .iter()
+        .filter(|article| article.text.len() > MAX_ANALYSED_CHARS)
+    {
+        let chars = article.text.len();
+        let message = format!(
+            "only the first {MAX_ANALYSED_CHARS} of an article's {chars} characters were analysed"
+        );
+        let (first, last) = (article.spans.first(), article.spans.last());
+        let spans = first
+            .zip(last)
+            .filter(|(a, b)| a.start <= b.end)
+            .map(|(a, b)| Span::new(a.start, b.end));
+        out.push(Warning {
+            kind: "truncated".to_owned(),
+            message,
+            spans: spans.into_iter().collect(),
+        });
+    }
+    out
 }

@@ -12,6 +12,17 @@ struct File {
     furniture: String,
     enumerator: String,
     lead: String,
+    part: Parts,
+}
+
+/// Pieces that stand in patterns by name, in braces.
+#[derive(Deserialize)]
+struct Parts {
+    h: String,
+    org: String,
+    role: String,
+    names: String,
+    done: String,
 }
 
 /// How lines that are not prose look. All match folded text; the `regex` crate runs them in linear time.
@@ -34,15 +45,84 @@ pub struct Patterns {
 pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let file: File = toml::from_str(include_str!("../../prompts/patterns.toml"))
         .expect("prompts/patterns.toml is part of the program");
-    let compile = |pattern: String| {
-        Regex::new(&pattern).expect("prompts/patterns.toml is part of the program")
+    let part = &file.part;
+    let compile = |pattern: &str| {
+        let pattern = pattern.replace("{org}", &part.org).replace("{role}", &part.role);
+        let pattern = pattern.replace("{names}", &part.names).replace("{done}", &part.done);
+        Regex::new(&pattern.replace("{h}", &part.h))
+            .expect("prompts/patterns.toml is part of the program")
     };
     Patterns {
-        dateline: compile(file.dateline),
-        byline: compile(file.byline),
-        photo_credit: compile(file.photo_credit),
-        furniture: compile(file.furniture),
-        enumerator: compile(file.enumerator),
-        lead: compile(file.lead),
+        dateline: compile(&file.dateline),
+        byline: compile(&file.byline),
+        photo_credit: compile(&file.photo_credit),
+        furniture: compile(&file.furniture),
+        enumerator: compile(&file.enumerator),
+        lead: compile(&file.lead),
     }
 });
+
+/// How many characters of a line (folded) are a dateline; 0 when it opens with none.
+///
+/// Without a date or names in brackets, the dateline must be set off by a mark, a space, a quotation or `记者`:
+/// `本报讯 记者从…` is one, `国家电网公司…` (电 as in 电网) is not.
+pub fn dateline_chars(line: &str) -> usize {
+    let Some(found) = PATTERNS.dateline.captures(line) else {
+        return 0;
+    };
+    let whole = found.get(0).map_or("", |m| m.as_str());
+    let rest = &line[whole.len()..];
+    let set_off = whole.ends_with(|c: char| c.is_whitespace() || "：:】]".contains(c));
+    let followed = rest.is_empty() || rest.starts_with('“') || rest.starts_with("记者");
+    if found.name("date").is_some() || found.name("people").is_some() || set_off || followed {
+        whole.chars().count()
+    } else {
+        0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_that_only_look_like_datelines() {
+        for line in [
+            "记者从国家电网了解到，今年用电量增长。",
+            "南方电网广西电网公司发布消息。",
+            "国家网络安全宣传周电信日活动举行",
+            "国网南网将实现跨电网常态化电力交易",
+            "东江日报长篇通讯：大桥是怎样建成的",
+        ] {
+            assert_eq!(dateline_chars(line), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn headings_are_no_bylines() {
+        for line in [
+            "记者手记",
+            "评论员文章",
+            "优秀通讯员表彰",
+            "市长会见记者",
+            "甲骨文",
+            "学术论文",
+            "冬奥会摄影",
+            "二十大新闻中心举行记者招待会",
+            "实习生就业 政策解读",
+        ] {
+            assert!(!PATTERNS.byline.is_match(line), "{line}");
+        }
+        for line in [
+            "本报记者 林小满",
+            "（记者林小满）",
+            "记者 林小满 通讯员 何 田",
+            "东江日报全媒体记者 林小满 通讯员 何田 摄影报道",
+            "本报评论员",
+            "林小满 摄",
+            "文/图 于晴",
+        ] {
+            assert!(PATTERNS.byline.is_match(line), "{line}");
+        }
+    }
+}

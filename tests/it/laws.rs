@@ -140,3 +140,18 @@ fn a_page_without_prose_loses_no_text() {
         .collect();
     assert!(!spans.is_empty());
 }
+
+/// The example page, article by article, before any model: a change of the page logic shows up here.
+#[test]
+fn the_example_page_in_articles() {
+    let path = crate::support::root().join("examples/page.txt");
+    let text: Vec<char> = std::fs::read_to_string(path).unwrap().chars().collect();
+    let shown: Vec<String> = page::split(&text, Layout::Auto)
+        .into_iter()
+        .map(|a| {
+            let text: String = a.text.iter().collect();
+            format!("# {}\n{:?} {:?}\n{text}\n", a.title, a.byline, a.dateline)
+        })
+        .collect();
+    insta::assert_snapshot!(shown.join("\n"));
+}

@@ -381,7 +381,8 @@ fn acceptable(text: &[char], phrase: &[Unit]) -> bool {
     };
     // Dates, amounts and quantities are not keywords; 新时代 and 二十大 are.
     let number = phrase.iter().all(|unit| unit.class == WordClass::Number)
-        && (phrase.len() > 1 || text[0].is_ascii_digit());
+        || matches!(text.first(), Some('·'))
+        || matches!(text.last(), Some('·'));
     let ends_in_quantity = phrase.len() > 1
         && phrase[0].class == WordClass::Number
         && text[0].is_ascii_digit()

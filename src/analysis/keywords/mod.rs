@@ -17,19 +17,30 @@ pub struct Keyword {
     pub count: usize,
 }
 
+/// An article's title and text, as printed and folded; folding keeps every place.
+#[derive(Debug, Clone, Copy)]
+pub struct Places<'a> {
+    pub title: &'a [char],
+    pub text: &'a [char],
+    pub folded_title: &'a [char],
+    pub folded_text: &'a [char],
+}
+
 /// Chooses the best `limit` candidates by `logits`; of overlapping ones (`东江大桥`, `大桥`) only the better.
 pub fn choose(
-    title: &[char],
-    text: &[char],
+    article: &Places<'_>,
     candidates: &[Candidate],
     logits: &[f32],
     limit: usize,
 ) -> Vec<Keyword> {
+    let beta: f32 = std::env::var("KW_BETA").ok().and_then(|x| x.parse().ok()).unwrap_or(0.0);
+    let ranks = with_support(candidates, logits, beta);
     let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_by(|&a, &b| logits[b].total_cmp(&logits[a]).then(a.cmp(&b)));
+    order.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]).then(a.cmp(&b)));
     let mut chosen: Vec<usize> = Vec::new();
     for i in order {
-        if chosen.len() == limit {
+        // −∞ is a candidate that nobody looked at.
+        if chosen.len() == limit || !logits[i].is_finite() {
             break;
         }
         let key = &candidates[i].key;
@@ -42,43 +53,64 @@ pub fn choose(
     }
     chosen
         .into_iter()
-        .map(|i| {
-            let candidate = &candidates[i];
-            let printed = match candidate.in_title.first() {
-                Some(span) => span.text(title),
-                None => candidate.in_text[0].text(text),
-            };
-            let score = 1.0 / (1.0 + f64::from(-logits[i]).exp());
-            let count = occurrences(title, &candidate.key) + occurrences(text, &candidate.key);
-            Keyword {
-                text: printed,
-                score: (score * 1e4).round() / 1e4,
-                count: count.max(1),
-            }
-        })
+        .map(|i| keyword(article, &candidates[i], logits[i]))
         .collect()
+}
+
+/// Probabilities, plus a share of those of the candidates that contain one or are contained in it: variants of one
+/// phrase (`东江大桥`, `东江大桥工程`) speak for each other instead of splitting the vote.
+fn with_support(candidates: &[Candidate], logits: &[f32], share: f32) -> Vec<f32> {
+    let own: Vec<f32> = logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
+    // Only candidates that could be chosen are compared: most have next to no probability.
+    let likely: Vec<usize> = (0..own.len()).filter(|&i| own[i] > MIN_SUPPORT).collect();
+    let mut out = own.clone();
+    for &i in &likely {
+        for &j in &likely {
+            let (a, b) = (&candidates[i].key, &candidates[j].key);
+            if i != j && (contains(a, b) || contains(b, a)) {
+                out[i] += share * own[j];
+            }
+        }
+    }
+    out
+}
+
+/// Less probable candidates support nobody.
+const MIN_SUPPORT: f32 = 0.02;
+
+fn keyword(article: &Places<'_>, candidate: &Candidate, logit: f32) -> Keyword {
+    let text = match (candidate.in_title.first(), candidate.in_text.first()) {
+        (Some(span), _) => span.text(article.title),
+        (None, Some(span)) => span.text(article.text),
+        (None, None) => candidate.key.iter().collect(),
+    };
+    let score = 1.0 / (1.0 + f64::from(-logit).exp());
+    let count = occurrences(article.folded_title, &candidate.key)
+        + occurrences(article.folded_text, &candidate.key);
+    Keyword {
+        text,
+        score: (score * 1e4).round() / 1e4,
+        count: count.max(1),
+    }
 }
 
 fn contains(whole: &[char], part: &[char]) -> bool {
     part.len() <= whole.len() && whole.windows(part.len()).any(|window| window == part)
 }
 
-/// Places where `key` (folded, lower case) stands in printed text, not overlapping.
-fn occurrences(text: &[char], key: &[char]) -> usize {
+/// How often `key` (lower case) stands in folded text, not overlapping.
+fn occurrences(folded: &[char], key: &[char]) -> usize {
     let same = |window: &[char]| {
         window
             .iter()
             .zip(key)
-            .all(|(a, b)| crate::text::fold::fold_char(*a).to_ascii_lowercase() == *b)
+            .all(|(a, b)| a.to_ascii_lowercase() == *b)
     };
     let (mut at, mut count) = (0, 0);
-    while at + key.len() <= text.len() {
-        if same(&text[at..at + key.len()]) {
-            count += 1;
-            at += key.len();
-        } else {
-            at += 1;
-        }
+    while at + key.len() <= folded.len() {
+        let found = same(&folded[at..at + key.len()]);
+        count += usize::from(found);
+        at += if found { key.len() } else { 1 };
     }
     count
 }
@@ -95,7 +127,13 @@ mod tests {
         let spans = sentences(&text);
         let candidates = candidates::candidates(&[], &text, &spans, &DocumentFrequency::default());
         let logits: Vec<f32> = candidates.iter().map(|c| c.key.len() as f32).collect();
-        let keywords = choose(&[], &text, &candidates, &logits, 8);
+        let article = Places {
+            title: &[],
+            text: &text,
+            folded_title: &[],
+            folded_text: &text,
+        };
+        let keywords = choose(&article, &candidates, &logits, 8);
         let bridge = keywords.iter().find(|k| k.text.contains("大桥")).unwrap();
         assert!(bridge.count >= 1);
         for (i, a) in keywords.iter().enumerate() {
@@ -106,9 +144,8 @@ mod tests {
     }
 
     #[test]
-    fn counts_printed_forms_by_their_folded_key() {
-        let text: Vec<char> = "國務院召開會議，国务院部署。".chars().collect();
-        let key: Vec<char> = "国务院".chars().collect();
-        assert_eq!(occurrences(&text, &key), 2);
+    fn counts_do_not_overlap_and_ignore_case() {
+        let text: Vec<char> = "AED设备，aed培训，AEDAED。".chars().collect();
+        assert_eq!(occurrences(&text, &['a', 'e', 'd']), 4);
     }
 }

@@ -185,7 +185,7 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         .count() as f32;
     let digits = count(&|c| c.is_ascii_digit());
     [
-        (slice.len() as f32 / 20.0).min(3.5),
+        (slice.len() as f32 / 20.0).min(2.25),
         flag(slice.len() <= 5),
         flag(slice.len() <= 12),
         flag(

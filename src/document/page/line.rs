@@ -3,7 +3,7 @@
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_line_end, is_terminal};
 use crate::text::fold::{fold, is_han, is_wide};
-use crate::text::patterns::PATTERNS;
+use crate::text::patterns::{PATTERNS, dateline_chars};
 
 /// What a line is by its own looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +48,7 @@ pub fn lines(text: &[char]) -> Vec<Line> {
         }
         let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
         let head_text: String = head.iter().collect();
-        let dateline_chars = PATTERNS
-            .dateline
-            .find(&head_text)
-            .map_or(0, |m| head_text[..m.end()].chars().count());
+        let dateline_chars = dateline_chars(&head_text);
         out.push(Line {
             span,
             kind: kind_of(&head, &head_text, span.len(), dateline_chars),

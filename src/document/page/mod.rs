@@ -43,8 +43,22 @@ pub enum BlockKind {
 pub struct Block {
     pub span: Span,
     pub kind: BlockKind,
+    /// A short line inside an article: a heading, a list item, verse.
+    pub is_heading: bool,
     /// Length of the dateline at its beginning, 0 when there is none.
     pub dateline_chars: usize,
+}
+
+impl Block {
+    fn new(line: &Line, kind: BlockKind) -> Self {
+        let is_heading = line.kind == LineKind::Short && kind == BlockKind::Body;
+        Self {
+            span: line.span,
+            kind,
+            is_heading,
+            dateline_chars: line.dateline_chars,
+        }
+    }
 }
 
 /// A headline probability from which a short line opens an article.
@@ -76,11 +90,7 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
     lines
         .iter()
         .zip(kinds)
-        .map(|(line, kind)| Block {
-            span: line.span,
-            kind,
-            dateline_chars: line.dateline_chars,
-        })
+        .map(|(line, kind)| Block::new(line, kind))
         .collect()
 }
 
@@ -88,11 +98,7 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
 pub fn body_blocks(text: &[char]) -> Vec<Block> {
     line::lines(text)
         .into_iter()
-        .map(|line| Block {
-            span: line.span,
-            kind: plain_kind(line.kind),
-            dateline_chars: line.dateline_chars,
-        })
+        .map(|line| Block::new(&line, plain_kind(line.kind)))
         .collect()
 }
 
@@ -111,14 +117,13 @@ fn headline_runs(kinds: &[BlockKind]) -> usize {
     (0..kinds.len()).filter(|&i| open(i)).count()
 }
 
-/// A headline with nothing below it before the next one (or the end of the page) belongs to the text above.
+/// A headline at the end of the page, with nothing below it, belongs to the text above.
 fn demote_headlines_without_body(kinds: &mut [BlockKind]) {
-    let mut body_below = false;
     for kind in kinds.iter_mut().rev() {
         match kind {
-            BlockKind::Body => body_below = true,
-            BlockKind::Headline if !body_below => *kind = BlockKind::Body,
-            _ => {}
+            BlockKind::Body => break,
+            BlockKind::Headline => *kind = BlockKind::Body,
+            BlockKind::Byline | BlockKind::Furniture => {}
         }
     }
 }
@@ -145,30 +150,28 @@ fn mark_opening_headline(lines: &[Line], kinds: &mut [BlockKind]) {
     }
 }
 
-/// Builds articles from blocks in reading order: a headline after text opens the next article.
+/// Builds articles from blocks in reading order: a headline after text opens the next article, a headline before
+/// any text is one more deck.
 pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
     let mut articles = Vec::new();
     let mut current = Article::default();
-    let mut untitled = true;
-    for (i, block) in blocks.iter().enumerate() {
+    for block in blocks {
         match block.kind {
             BlockKind::Furniture => {}
             BlockKind::Headline => {
-                let opens = i == 0 || blocks[i - 1].kind != BlockKind::Headline;
-                if opens && (current.has_body() || (!untitled && !current.title_spans.is_empty())) {
+                if current.has_body() {
                     articles.push(std::mem::take(&mut current));
                 }
-                untitled = false;
                 current.title_spans.push(block.span);
             }
             BlockKind::Byline => {
-                current.byline.extend(credits(&block.span.text(text)));
+                current.add_credits(credits(&block.span.text(text)));
                 current.credit_spans.push(block.span);
             }
             BlockKind::Body => push_body(text, block, &mut current),
         }
     }
-    if current.has_body() || !current.title_spans.is_empty() {
+    if current.has_body() {
         articles.push(current);
     }
     if articles.is_empty() {
@@ -184,55 +187,79 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
 fn everything(text: &[char], blocks: &[Block]) -> Article {
     let mut article = Article::default();
     for block in blocks {
-        article.push_paragraph(text, &[block.span]);
+        article.push_paragraph(text, &[block.span], false);
     }
     article
 }
 
 fn push_body(text: &[char], block: &Block, article: &mut Article) {
     let mut span = block.span;
-    // A dateline opens a report; further down it is part of the text.
-    if block.dateline_chars > 0 && article.dateline.is_none() && !article.has_body() {
-        let end = block.span.start + block.dateline_chars;
-        let opening = Span::new(block.span.start, end);
+    if block.dateline_chars > 0 {
+        let opening = Span::new(block.span.start, block.span.start + block.dateline_chars);
         let (dateline, people) = read_dateline(&opening.text(text), &fold(opening.of(text)));
-        article.dateline = dateline;
-        article.byline.extend(people);
+        // The first one is the article's; a later one (of a report inside a report) only leaves the text.
+        article.dateline = article.dateline.take().or(dateline);
+        article.add_credits(people);
         article.credit_spans.push(opening.trimmed(text));
-        span = Span::new(end, block.span.end).trimmed(text);
+        span = Span::new(opening.end, block.span.end).trimmed(text);
     }
-    let (span, credit) = trailing_credit(text, span, article.has_body());
-    if !span.is_empty() {
-        article.push_paragraph(text, &line::pieces(text, span));
-    }
-    if let Some(credit) = credit {
-        article.byline.extend(credits(&credit.text(text)));
+    let (leading, span) = leading_credit(text, span);
+    let (span, trailing) = trailing_credit(text, span);
+    for credit in [leading, trailing].into_iter().flatten() {
+        article.add_credits(credits(&credit.text(text)));
         article.credit_spans.push(credit);
+    }
+    if !span.is_empty() {
+        article.push_paragraph(text, &line::pieces(text, span), block.is_heading);
+    }
+}
+
+/// The longest credit in brackets that is looked for at either end of a paragraph.
+const MAX_CREDIT_CHARS: usize = 40;
+
+/// `（记者 张三）……` at the beginning of a paragraph is a byline.
+fn leading_credit(text: &[char], span: Span) -> (Option<Span>, Span) {
+    let head = &span.of(text)[..span.len().min(MAX_CREDIT_CHARS)];
+    if !matches!(head.first(), Some('（' | '(')) {
+        return (None, span);
+    }
+    let Some(close) = head.iter().position(|c| matches!(c, '）' | ')')) else {
+        return (None, span);
+    };
+    let credit = Span::new(span.start, span.start + close + 1);
+    if is_byline(credit.of(text)) {
+        (Some(credit), Span::new(credit.end, span.end).trimmed(text))
+    } else {
+        (None, span)
     }
 }
 
 /// `……。（记者 张三）` at the end of a paragraph is a byline.
-fn trailing_credit(text: &[char], span: Span, _has_body: bool) -> (Span, Option<Span>) {
-    const MAX_CREDIT_CHARS: usize = 40;
+fn trailing_credit(text: &[char], span: Span) -> (Span, Option<Span>) {
     let slice = span.of(text);
-    let Some(open) = slice.iter().rposition(|c| matches!(c, '（' | '(')) else {
+    let tail = &slice[slice.len().saturating_sub(MAX_CREDIT_CHARS)..];
+    let open = tail
+        .iter()
+        .rposition(|c| matches!(c, '（' | '('))
+        .map(|at| slice.len() - tail.len() + at);
+    let Some(open) = open.filter(|&open| open > 0 && matches!(slice.last(), Some('）' | ')')))
+    else {
         return (span, None);
     };
-    let closes = matches!(slice.last(), Some('）' | ')'));
-    let inner: String = fold(&slice[open..]).into_iter().collect();
-    let after_sentence = open > 0 && line::ends_sentence(&slice[open.saturating_sub(4)..open]);
-    if closes
-        && after_sentence
-        && slice.len() - open <= MAX_CREDIT_CHARS
-        && PATTERNS.byline.is_match(&inner)
-    {
-        let credit = Span::new(span.start + open, span.end);
+    let credit = Span::new(span.start + open, span.end);
+    if line::ends_sentence(&slice[open.saturating_sub(4)..open]) && is_byline(credit.of(text)) {
         return (
             Span::new(span.start, credit.start).trimmed(text),
             Some(credit),
         );
     }
     (span, None)
+}
+
+fn is_byline(printed: &[char]) -> bool {
+    PATTERNS
+        .byline
+        .is_match(&fold(printed).into_iter().collect::<String>())
 }
 
 /// Reads the groups of a dateline. `folded` has the same characters as `printed`, folded.
@@ -269,9 +296,12 @@ fn credits(printed: &str) -> Vec<String> {
         printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎□▲△".contains(c));
     let mut entries: Vec<String> = Vec::new();
     for word in bare.split_whitespace() {
+        let folded: String = fold(&word.chars().collect::<Vec<_>>())
+            .into_iter()
+            .collect();
         let opens = entries.is_empty()
-            || ROLES.iter().any(|role| word.starts_with(role))
-            || word.ends_with("记者");
+            || ROLES.iter().any(|role| folded.starts_with(role))
+            || folded.ends_with("记者");
         match entries.last_mut() {
             Some(entry) if !opens => {
                 entry.push(' ');

@@ -33,6 +33,14 @@ impl BertFamily {
     ) -> std::result::Result<Self, String> {
         let kind: serde_json::Value =
             serde_json::from_str(config).map_err(|e| format!("config.json: {e}"))?;
+        let heads = kind["num_attention_heads"].as_u64().unwrap_or(0);
+        if heads == 0
+            || kind["hidden_size"]
+                .as_u64()
+                .is_none_or(|width| width == 0 || width % heads != 0)
+        {
+            return Err("config.json describes an impossible encoder: hidden_size is not a multiple of num_attention_heads".to_owned());
+        }
         let kind = kind["model_type"].as_str().unwrap_or("bert").to_owned();
         let parse_error = |e: serde_json::Error| format!("config.json: {e}");
         let load_error = |e: candle_core::Error| format!("the weights do not fit config.json: {e}");
