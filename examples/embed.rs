@@ -11,7 +11,10 @@ use jianbao::model;
 use std::io::{BufRead, Write};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let source = std::env::args().nth(1).unwrap_or_else(|| "news".to_owned()).parse()?;
+    let source = std::env::args()
+        .nth(1)
+        .unwrap_or_else(|| "news".to_owned())
+        .parse()?;
     let (device, _) = device::open(DeviceChoice::Cpu)?;
     let model = model::load(&source, Taxonomy::embedded(), device, Precision::F32)?;
     let lines: Vec<Vec<char>> = std::io::stdin()

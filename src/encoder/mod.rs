@@ -68,7 +68,10 @@ pub struct HiddenStates {
 impl HiddenStates {
     /// No rows yet.
     pub fn empty(width: usize) -> Self {
-        Self { values: Vec::new(), width }
+        Self {
+            values: Vec::new(),
+            width,
+        }
     }
 
     /// The vector of token `i`.

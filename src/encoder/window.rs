@@ -20,6 +20,8 @@ pub struct TokenizedArticle {
     pub title: Vec<Token>,
     pub body: Vec<Token>,
     pub windows: Vec<Window>,
+    /// Title and opening alone, when the article is longer than that: what the sector head was trained on.
+    pub lead: Option<Window>,
 }
 
 /// One sequence for the encoder, and which of its tokens count.
@@ -37,16 +39,31 @@ pub struct Window {
 }
 
 impl TokenizedArticle {
-    /// Tokenizes folded text and lays out windows of at most `max_tokens`.
-    pub fn new(tokenizer: &Tokenizer, title: &[char], body: &[char], max_tokens: usize) -> Self {
+    /// Tokenizes folded text and lays out windows of at most `max_tokens`, and a lead of at most `lead_tokens`.
+    pub fn new(
+        tokenizer: &Tokenizer,
+        title: &[char],
+        body: &[char],
+        max_tokens: usize,
+        lead_tokens: Option<usize>,
+    ) -> Self {
         let mut title = tokenizer.tokens(title);
         title.truncate(MAX_TITLE_TOKENS.min(max_tokens / 4));
         let body = tokenizer.tokens(body);
         let windows = layout(&title, &body, tokenizer, max_tokens.min(MAX_WINDOW_TOKENS));
+        let lead = lead_tokens
+            .map(|limit| limit.max(title.len() + 16))
+            .and_then(|limit| {
+                let marks = if title.is_empty() { 2 } else { 3 };
+                let room = limit - title.len() - marks;
+                let longer = body.len() > room;
+                longer.then(|| layout(&title, &body[..room], tokenizer, limit).remove(0))
+            });
         Self {
             title,
             body,
             windows,
+            lead,
         }
     }
 

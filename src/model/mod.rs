@@ -11,7 +11,7 @@ mod trained;
 
 pub use bundle::{ModelError, Provenance, load};
 pub use name::ModelSource;
-pub use readout::{ArticleScores, ArticleTokens};
+pub use readout::{ArticleScores, ArticleStates, ArticleTokens};
 
 use crate::analysis::sector::Taxonomy;
 use crate::encoder::tokenizer::Tokenizer;
@@ -76,6 +76,14 @@ impl Model {
         self.encoder.width()
     }
 
+    /// How many tokens of title and opening the sector head reads in a sequence of their own.
+    pub fn lead_tokens(&self) -> Option<usize> {
+        match &self.readout {
+            Readout::Trained { heads, .. } => Some(heads.lead_tokens()),
+            Readout::Similarity(_) => None,
+        }
+    }
+
     /// Whether [`Model::read`] wants the article's hidden states; an encoder without heads encodes what it needs.
     pub fn needs_states(&self) -> bool {
         matches!(self.readout, Readout::Trained { .. })
@@ -90,7 +98,7 @@ impl Model {
     pub fn read(
         &self,
         article: &ArticleTokens<'_>,
-        states: &HiddenStates,
+        states: &ArticleStates,
     ) -> Result<ArticleScores, EncodeError> {
         let scores = match &self.readout {
             Readout::Trained {

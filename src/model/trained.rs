@@ -1,6 +1,6 @@
 //! The trained heads. Twin of `training/jianbao_training/heads.py`.
 
-use super::readout::{ArticleScores, ArticleTokens};
+use super::readout::{ArticleScores, ArticleStates, ArticleTokens};
 use crate::analysis::keywords::candidates;
 use crate::analysis::salience;
 use crate::analysis::sector::Taxonomy;
@@ -21,7 +21,7 @@ pub struct HeadsConfig {
     pub name: String,
     /// Sector keys in the order of the head's outputs.
     pub sectors: Vec<String>,
-    /// The sector head reads the mean of this many leading tokens.
+    /// The sector head reads the mean of title and opening, in a sequence of their own of this many tokens.
     pub sector_tokens: usize,
     /// Sector logits are divided by this, so that scores are probabilities.
     pub sector_temperature: f32,
@@ -46,6 +46,9 @@ impl TrainedHeads {
             ));
         }
         let plausible = |n: usize| (1..=8192).contains(&n);
+        if !(16..=512).contains(&config.sector_tokens) {
+            return Err("config.json: sector_tokens is not from 16 to 512".to_owned());
+        }
         if !(config.sector_temperature.is_finite() && config.sector_temperature > 0.0) {
             return Err("config.json: the sector temperature is not a positive number".to_owned());
         }
@@ -73,6 +76,10 @@ impl TrainedHeads {
         })
     }
 
+    pub fn lead_tokens(&self) -> usize {
+        self.config.sector_tokens
+    }
+
     pub fn sectors(&self) -> &[String] {
         &self.config.sectors
     }
@@ -81,11 +88,19 @@ impl TrainedHeads {
     pub fn read(
         &self,
         article: &ArticleTokens<'_>,
-        states: &HiddenStates,
+        states: &ArticleStates,
         taxonomy: &Taxonomy,
     ) -> Result<ArticleScores, EncodeError> {
+        let ArticleStates {
+            tokens: states,
+            lead,
+        } = states;
         let mean = states.mean(0, states.rows());
-        let lead = states.mean(0, states.rows().min(self.config.sector_tokens));
+        let lead = if lead.values.is_empty() {
+            mean.clone()
+        } else {
+            lead.mean(0, lead.rows())
+        };
         let trained = self.sector.apply(lead)?;
         let place = |key: &String| self.config.sectors.iter().position(|k| k == key);
         let sectors = taxonomy

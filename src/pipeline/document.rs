@@ -9,7 +9,7 @@ use crate::document::page::{self, Layout};
 use crate::document::{Article, Span, sentence};
 use crate::encoder::window::{TokenizedArticle, Window};
 use crate::encoder::{EncodeError, HiddenStates, TokenBatch};
-use crate::model::{ArticleTokens, Model};
+use crate::model::{ArticleStates, ArticleTokens, Model};
 use crate::output::record::{
     ArticleBrief, Brief, ErrorBrief, FailedSource, Failure, Record, SCHEMA, Source, Warning,
 };
@@ -131,7 +131,13 @@ impl Prepared {
         let sentences = sentence::sentences(&text);
         let salience = salience::features(&title, &text, &sentences);
         let candidates = candidates(&title, &text, &sentences, model.frequency());
-        let tokens = TokenizedArticle::new(model.tokenizer(), &title, &text, model.max_tokens());
+        let tokens = TokenizedArticle::new(
+            model.tokenizer(),
+            &title,
+            &text,
+            model.max_tokens(),
+            model.lead_tokens(),
+        );
         Self {
             article,
             printed_title,
@@ -179,7 +185,7 @@ fn group_briefs(
         encode(&prepared, model)?
     } else {
         // An encoder without heads encodes what it needs while it is read.
-        prepared.iter().map(|_| HiddenStates::empty(model.width())).collect()
+        prepared.iter().map(|_| no_states(model)).collect()
     };
     prepared
         .par_iter()
@@ -188,38 +194,55 @@ fn group_briefs(
         .collect()
 }
 
-/// The states of each article's tokens. Windows go into batches in order, whatever article they belong to; no
+/// The states of each article's tokens. Sequences go into batches in order, whatever article they belong to; no
 /// result depends on where a batch ends.
-fn encode(articles: &[Prepared], model: &Model) -> Result<Vec<HiddenStates>, EncodeError> {
-    let mut out: Vec<HiddenStates> = articles.iter().map(|_| HiddenStates::empty(model.width())).collect();
-    let windows: Vec<(usize, &Window)> = articles
-        .iter()
-        .enumerate()
-        .flat_map(|(i, article)| article.tokens.windows.iter().map(move |w| (i, w)))
-        .collect();
-    let mut rest = &windows[..];
+fn encode(articles: &[Prepared], model: &Model) -> Result<Vec<ArticleStates>, EncodeError> {
+    let mut out: Vec<ArticleStates> = articles.iter().map(|_| no_states(model)).collect();
+    // Article, whether it is the lead, window.
+    let mut sequences: Vec<(usize, bool, &Window)> = Vec::new();
+    for (i, article) in articles.iter().enumerate() {
+        sequences.extend(
+            article
+                .tokens
+                .windows
+                .iter()
+                .map(|window| (i, false, window)),
+        );
+        sequences.extend(article.tokens.lead.iter().map(|window| (i, true, window)));
+    }
+    let mut rest = &sequences[..];
     while !rest.is_empty() {
         let mut tokens = 0;
-        let fitting = rest.iter().take_while(|(_, window)| {
+        let fitting = rest.iter().take_while(|(_, _, window)| {
             tokens += window.ids.len();
             tokens <= MAX_BATCH_TOKENS
         });
         let (now, later) = rest.split_at(fitting.count().max(1));
         let mut batch = TokenBatch::default();
-        now.iter().for_each(|(_, window)| batch.push(&window.ids));
+        now.iter()
+            .for_each(|(_, _, window)| batch.push(&window.ids));
         let states = model.encode(&batch)?;
-        for ((article, window), row) in now.iter().zip(batch.cumulative_lengths()) {
-            window.take_states(&states, *row, &mut out[*article]);
+        for ((article, is_lead, window), row) in now.iter().zip(batch.cumulative_lengths()) {
+            let ArticleStates { tokens, lead } = &mut out[*article];
+            window.take_states(&states, *row, if *is_lead { lead } else { tokens });
         }
         rest = later;
     }
     Ok(out)
 }
 
+fn no_states(model: &Model) -> ArticleStates {
+    let empty = || HiddenStates::empty(model.width());
+    ArticleStates {
+        tokens: empty(),
+        lead: empty(),
+    }
+}
+
 /// Turns one article's hidden states into its part of the record.
 fn read(
     prepared: &Prepared,
-    states: &HiddenStates,
+    states: &ArticleStates,
     model: &Model,
     options: &Options,
 ) -> Result<ArticleBrief, EncodeError> {

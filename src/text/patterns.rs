@@ -47,8 +47,12 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         .expect("prompts/patterns.toml is part of the program");
     let part = &file.part;
     let compile = |pattern: &str| {
-        let pattern = pattern.replace("{org}", &part.org).replace("{role}", &part.role);
-        let pattern = pattern.replace("{names}", &part.names).replace("{done}", &part.done);
+        let pattern = pattern
+            .replace("{org}", &part.org)
+            .replace("{role}", &part.role);
+        let pattern = pattern
+            .replace("{names}", &part.names)
+            .replace("{done}", &part.done);
         Regex::new(&pattern.replace("{h}", &part.h))
             .expect("prompts/patterns.toml is part of the program")
     };

@@ -136,7 +136,11 @@ fn bad_input_gives_one_message_a_way_out_and_nothing_on_stdout() {
     .unwrap();
     fs::write(path("large.txt"), "大".repeat(1000)).unwrap();
     fs::write(path("good.txt"), "今天，东江大桥通车。").unwrap();
-    fs::write(path("gbk.txt"), encoding_rs::GB18030.encode("今天，东江大桥通车。").0).unwrap();
+    fs::write(
+        path("gbk.txt"),
+        encoding_rs::GB18030.encode("今天，东江大桥通车。").0,
+    )
+    .unwrap();
     fs::write(
         path("sectors.toml"),
         "[[sector]]\nkey='a'\nlabel='甲'\ntext='甲'\ncolour='red'\n",
@@ -155,7 +159,11 @@ fn bad_input_gives_one_message_a_way_out_and_nothing_on_stdout() {
             3,
             "larger than 1024 bytes",
         ),
-        (vec![path("gbk.txt"), "--encoding".into(), "utf-8".into()], 3, "as utf-8"),
+        (
+            vec![path("gbk.txt"), "--encoding".into(), "utf-8".into()],
+            3,
+            "as utf-8",
+        ),
         (
             vec![good.clone(), "--model".into(), path("nowhere")],
             4,
@@ -460,7 +468,10 @@ fn a_file_is_written_whole_and_stdout_stays_empty() {
 fn titles_cannot_command_a_terminal() {
     let output = jianbao()
         .args(["summarize", "-"])
-        .write_stdin("标题\u{202e}反\u{9b}31m转\n\n今天，东江大桥通车，市民参观。\n".to_owned() + &"水利工程开工，市民参观。".repeat(10))
+        .write_stdin(
+            "标题\u{202e}反\u{9b}31m转\n\n今天，东江大桥通车，市民参观。\n".to_owned()
+                + &"水利工程开工，市民参观。".repeat(10),
+        )
         .assert()
         .success()
         .get_output()

@@ -21,7 +21,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 
 from .data import SECTORS, fold, rows, soft_sector
-from .heads import SECTOR_TOKENS, Heads, keyword_vectors, salience_vectors, windows
+from .heads import MAX_TITLE, SECTOR_TOKENS, Heads, keyword_vectors, salience_vectors, windows
 from .pretrain import pad
 from .roformer import Config, RoFormer
 
@@ -74,6 +74,27 @@ class Article:
         return [float(any(m == c or (len(m) > 8 and (m in c or c in m)) for c in chosen)) for m in mine]
 
 
+def sector_vectors(encoder, texts, tokenizer, layout, limit, cls, sep, device):
+    """One vector a (title, text). `plain`: title and text as one sequence, marks included in the mean. `windows`:
+    as the program lays articles out, the title set off by a mark, the mean over content tokens only."""
+    if layout == "plain":
+        ids = [tokenizer.encode(fold((title + "\n" if title else "") + text[:3 * limit])).ids[:limit] for title, text in texts]
+        keep = [[1] * len(x) for x in ids]
+    else:
+        ids, keep = [], []
+        for title, text in texts:
+            t, b = (tokenizer.encode(fold(x), add_special_tokens=False).ids for x in (title, text[:3 * limit]))
+            t = t[:MAX_TITLE]
+            head = [cls] + (t + [sep] if t else [])
+            b = b[:limit - len(head) - 1]
+            ids.append(head + b + [sep])
+            keep.append([0] + ([1] * len(t) + [0] if t else []) + [1] * len(b) + [0])
+    with torch.autocast(device, torch.bfloat16):
+        hidden = encoder(pad(ids).to(device)).float()
+    keep = pad(keep).unsqueeze(-1).float().to(device)
+    return (hidden * keep).sum(1) / keep.sum(1)
+
+
 def encode(encoder, articles, cls, sep, device, max_windows=None):
     """Hidden states of each article: title tokens, then body tokens (each from the window that owns it)."""
     jobs = []
@@ -116,16 +137,14 @@ def article_losses(heads, a, states, dropout):
 
 
 @torch.no_grad()
-def evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer):
+def evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer, layout):
     encoder.eval(), heads.eval()
     right = also = 0
     for i in range(0, len(sector_dev), 16):
         part = sector_dev[i:i + 16]
-        ids = pad([(tokenizer.encode(fold(r["title"] + "\n" + r["text"][:800])).ids[:SECTOR_TOKENS]) for r, _ in part])
-        with torch.autocast(device, torch.bfloat16):
-            hidden = encoder(ids.to(device)).float()
-        keep = (ids != 0).unsqueeze(-1).float().to(device)
-        best = heads.sector((hidden * keep).sum(1) / keep.sum(1)).argmax(1)
+        vectors = sector_vectors(encoder, [(r["title"], r["text"]) for r, _ in part], tokenizer, layout, SECTOR_TOKENS,
+                                 cls, sep, device)
+        best = heads.sector(vectors).argmax(1)
         for (r, label), k in zip(part, best.tolist()):
             right += SECTORS[k] == label["sector"]
             also += SECTORS[k] == label["sector"] or SECTORS[k] in label["also"]
@@ -162,6 +181,8 @@ def main():
     parser.add_argument("shared", type=pathlib.Path)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--layout", choices=["plain", "windows"], default="windows", help="of the sector articles")
+    parser.add_argument("--polish", type=int, metavar="STEPS", help="go on from the finished stage 2 at half the rate")
     a = parser.parse_args()
     torch.manual_seed(a.seed)
     rng = random.Random(a.seed)
@@ -189,10 +210,17 @@ def main():
     heads.sector.load_state_dict({k[7:]: v for k, v in start_weights.items() if k.startswith("sector.")})
     parameters = [dict(params=encoder.parameters(), lr=6e-5), dict(params=heads.parameters(), lr=8e-4)]
     optimizer = torch.optim.AdamW(parameters, weight_decay=0.01, fused=True)
-    peaks = [g["lr"] for g in optimizer.param_groups]
     batches = len(train) // ARTICLES_A_BATCH
     total, done = batches * a.epochs, 0
     state_path = a.work / "finetune.pt"
+    if a.polish:
+        finished = torch.load(state_path, weights_only=False)["average"][1]
+        encoder.load_state_dict({k[8:]: v.float() for k, v in finished.items() if k.startswith("encoder.")})
+        heads.load_state_dict({k[6:]: v.float() for k, v in finished.items() if k.startswith("heads.")})
+        for group in optimizer.param_groups:
+            group["lr"] /= 2
+        total, state_path, rng = a.polish, a.work / "polish.pt", random.Random(a.seed + 1)
+    peaks = [g["lr"] for g in optimizer.param_groups]
     average = None
     if state_path.exists():
         state = torch.load(state_path, weights_only=False)
@@ -216,12 +244,9 @@ def main():
         keyword = sum(x for _, x in losses) / len(losses)
         (salience + 0.5 * keyword).backward()
         sample = rng.sample(labelled, SECTORS_A_BATCH)
-        ids = pad([tokenizer.encode(fold((r["title"] + "\n" if rng.random() < 0.85 else "") + r["text"][:600])).ids[:SECTOR_TRAIN_TOKENS]
-                   for r, _ in sample])
-        with torch.autocast(device, torch.bfloat16):
-            hidden = encoder(ids.to(device)).float()
-        keep = (ids != 0).unsqueeze(-1).float().to(device)
-        scores = heads.sector(F.dropout((hidden * keep).sum(1) / keep.sum(1), 0.1))
+        texts = [(r["title"] if rng.random() < 0.85 else "", r["text"]) for r, _ in sample]
+        vectors = sector_vectors(encoder, texts, tokenizer, a.layout, SECTOR_TRAIN_TOKENS, cls, sep, device)
+        scores = heads.sector(F.dropout(vectors, 0.1))
         sector = F.cross_entropy(scores, torch.tensor([t for _, t in sample]).to(device))
         sector.backward()
         torch.nn.utils.clip_grad_norm_(encoder.parameters(), 1.0)
@@ -246,11 +271,11 @@ def main():
         if done % batches == 0:
             torch.save(dict(encoder=encoder.state_dict(), heads=heads.state_dict(), optimizer=optimizer.state_dict(),
                             step=done, average=average, rng=rng.getstate(), torch_rng=torch.get_rng_state()), state_path)
-            print("dev", evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer), flush=True)
+            print("dev", evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer, a.layout), flush=True)
             began = time.time()
     encoder.load_state_dict({k[8:]: v.float() for k, v in average[1].items() if k.startswith("encoder.")})
     heads.load_state_dict({k[6:]: v.float() for k, v in average[1].items() if k.startswith("heads.")})
-    print("dev, averaged", evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer))
+    print("dev, averaged", evaluate(encoder, heads, sector_dev, extract_dev, tokenizer, cls, sep, device, scorer, a.layout))
     out = {k: v.detach().cpu().float().contiguous() for k, v in encoder.state_dict().items()}
     out |= {f"head.sector.{k}": v.detach().cpu() for k, v in heads.sector.state_dict().items()}
     for name in ("salience", "keyword"):

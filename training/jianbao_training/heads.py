@@ -12,7 +12,7 @@ from .data import SECTORS
 MAX_WINDOW = 512          # tokens a window, marks included
 MAX_TITLE = 64            # tokens of the title, repeated in every window
 OVERLAP = 64              # tokens that neighbouring windows share
-SECTOR_TOKENS = 256       # the sector head reads the mean of this many leading tokens
+SECTOR_TOKENS = 160       # title and opening, in a sequence of their own, that the sector head reads
 SALIENCE_FEATURES, KEYWORD_FEATURES = 32, 72
 
 

@@ -27,28 +27,35 @@ pub struct Places<'a> {
 }
 
 /// Chooses the best `limit` candidates by `logits`; of overlapping ones (`东江大桥`, `大桥`) only the better.
+///
+/// Five in eight go by their own probability; the rest by it and that of their variants, so that a subject which
+/// is named in many ways is not left out because no single way is probable enough.
 pub fn choose(
     article: &Places<'_>,
     candidates: &[Candidate],
     logits: &[f32],
     limit: usize,
 ) -> Vec<Keyword> {
-    let beta: f32 = std::env::var("KW_BETA").ok().and_then(|x| x.parse().ok()).unwrap_or(0.0);
-    let ranks = with_support(candidates, logits, beta);
-    let mut order: Vec<usize> = (0..candidates.len()).collect();
-    order.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]).then(a.cmp(&b)));
+    let own: Vec<f32> = logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
+    let supported = with_support(candidates, &own);
     let mut chosen: Vec<usize> = Vec::new();
-    for i in order {
+    for (ranks, count) in [(&own, (limit * 5).div_ceil(8)), (&supported, limit)] {
         // −∞ is a candidate that nobody looked at.
-        if chosen.len() == limit || !logits[i].is_finite() {
-            break;
-        }
-        let key = &candidates[i].key;
-        let overlaps = |&other: &usize| {
-            contains(key, &candidates[other].key) || contains(&candidates[other].key, key)
-        };
-        if !chosen.iter().any(overlaps) {
-            chosen.push(i);
+        let mut order: Vec<usize> = (0..candidates.len())
+            .filter(|&i| logits[i].is_finite())
+            .collect();
+        order.sort_by(|&a, &b| ranks[b].total_cmp(&ranks[a]).then(a.cmp(&b)));
+        for i in order {
+            if chosen.len() == count {
+                break;
+            }
+            let key = &candidates[i].key;
+            let overlaps = |&other: &usize| {
+                contains(key, &candidates[other].key) || contains(&candidates[other].key, key)
+            };
+            if !chosen.iter().any(overlaps) {
+                chosen.push(i);
+            }
         }
     }
     chosen
@@ -59,22 +66,23 @@ pub fn choose(
 
 /// Probabilities, plus a share of those of the candidates that contain one or are contained in it: variants of one
 /// phrase (`东江大桥`, `东江大桥工程`) speak for each other instead of splitting the vote.
-fn with_support(candidates: &[Candidate], logits: &[f32], share: f32) -> Vec<f32> {
-    let own: Vec<f32> = logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
+fn with_support(candidates: &[Candidate], own: &[f32]) -> Vec<f32> {
     // Only candidates that could be chosen are compared: most have next to no probability.
     let likely: Vec<usize> = (0..own.len()).filter(|&i| own[i] > MIN_SUPPORT).collect();
-    let mut out = own.clone();
+    let mut out = own.to_vec();
     for &i in &likely {
         for &j in &likely {
             let (a, b) = (&candidates[i].key, &candidates[j].key);
             if i != j && (contains(a, b) || contains(b, a)) {
-                out[i] += share * own[j];
+                out[i] += SUPPORT_SHARE * own[j];
             }
         }
     }
     out
 }
 
+/// How much a variant's probability counts.
+const SUPPORT_SHARE: f32 = 0.35;
 /// Less probable candidates support nobody.
 const MIN_SUPPORT: f32 = 0.02;
 
