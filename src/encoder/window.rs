@@ -91,8 +91,11 @@ impl Window {
         if self.start == 0 {
             take(row + 1, row + 1 + self.title);
         }
-        let body = row + self.head - self.start;
-        take(body + self.owned.start, body + self.owned.end);
+        let body = row + self.head;
+        take(
+            body + self.owned.start - self.start,
+            body + self.owned.end - self.start,
+        );
     }
 }
 

@@ -77,6 +77,10 @@ pub fn dateline_chars(line: &str) -> usize {
     let whole = found.get(0).map_or("", |m| m.as_str());
     let rest = &line[whole.len()..];
     let set_off = whole.ends_with(|c: char| c.is_whitespace() || "：:】]".contains(c));
+    // 通讯 is a kind of report, not the end of a dateline.
+    if found.name("date").is_none() && whole.contains("通讯") && !whole.contains("通讯员") {
+        return 0;
+    }
     let followed = rest.is_empty() || rest.starts_with('“') || rest.starts_with("记者");
     if found.name("date").is_some() || found.name("people").is_some() || set_off || followed {
         whole.chars().count()

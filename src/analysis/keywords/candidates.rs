@@ -383,6 +383,11 @@ fn acceptable(text: &[char], phrase: &[Unit]) -> bool {
     let number = phrase.iter().all(|unit| unit.class == WordClass::Number)
         || matches!(text.first(), Some('·'))
         || matches!(text.last(), Some('·'));
+    // A long phrase that runs into an amount (`预计产干茶180`); 净网2018 is a name.
+    let runs_into_number = phrase.len() > 3
+        && phrase
+            .last()
+            .is_some_and(|unit| text_of(unit, text, phrase)[0].is_ascii_digit());
     let ends_in_quantity = phrase.len() > 1
         && phrase[0].class == WordClass::Number
         && text[0].is_ascii_digit()
@@ -395,7 +400,18 @@ fn acceptable(text: &[char], phrase: &[Unit]) -> bool {
     (2..=limit).contains(&text.len())
         && readable >= 2
         && named
-        && !(bare_quotation || opens_with_bracket || generic || number || ends_in_quantity)
+        && !(bare_quotation
+            || opens_with_bracket
+            || generic
+            || number
+            || ends_in_quantity
+            || runs_into_number)
+}
+
+/// The characters of one unit of a phrase.
+fn text_of<'a>(unit: &Unit, text: &'a [char], phrase: &[Unit]) -> &'a [char] {
+    let start = phrase[0].span.start;
+    &text[unit.span.start - start..unit.span.end - start]
 }
 
 /// What features need to know of the whole article.

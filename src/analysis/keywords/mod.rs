@@ -58,6 +58,7 @@ pub fn choose(
             }
         }
     }
+    chosen.sort_by(|&a, &b| own[b].total_cmp(&own[a]).then(a.cmp(&b)));
     chosen
         .into_iter()
         .map(|i| keyword(article, &candidates[i], logits[i]))
@@ -70,7 +71,7 @@ fn with_support(candidates: &[Candidate], own: &[f32]) -> Vec<f32> {
     // Only candidates that could be chosen are compared: most have next to no probability.
     let likely: Vec<usize> = (0..own.len()).filter(|&i| own[i] > MIN_SUPPORT).collect();
     let mut out = own.to_vec();
-    for &i in &likely {
+    for &i in likely.iter().filter(|&&i| own[i] > MIN_SUPPORTED) {
         for &j in &likely {
             let (a, b) = (&candidates[i].key, &candidates[j].key);
             if i != j && (contains(a, b) || contains(b, a)) {
@@ -81,6 +82,8 @@ fn with_support(candidates: &[Candidate], own: &[f32]) -> Vec<f32> {
     out
 }
 
+/// A candidate that is less probable than this by itself is not helped: long junk contains many good phrases.
+const MIN_SUPPORTED: f32 = 0.15;
 /// How much a variant's probability counts.
 const SUPPORT_SHARE: f32 = 0.35;
 /// Less probable candidates support nobody.
