@@ -7,6 +7,10 @@
 //! training_features words < articles.jsonl                  the distinct words of each article
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
 //! ```
+#![expect(
+    clippy::print_stderr,
+    reason = "a tool for training says how it is used"
+)]
 
 use jianbao::analysis::{keywords::candidates::candidates, salience};
 use jianbao::document::page::{self, Layout, headline, line};

@@ -1,4 +1,5 @@
 //! All integration tests, one binary.
+#![expect(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod cli;
 mod encoder;
