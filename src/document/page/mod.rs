@@ -1,6 +1,6 @@
 //! Page → articles, for pages in sane reading order.
 //!
-//! Lines are classified ([`line`]), headlines found among the short ones ([`headline`]), and everything between
+//! Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]), and everything between
 //! two headlines belongs to the first. Putting *broken* pages back into order (cut paragraphs, interleaved
 //! columns, repeated passages) has its seam between [`blocks`] and [`assemble`]: blocks may be regrouped and
 //! reordered there before articles are built, and nothing after it assumes page order.
