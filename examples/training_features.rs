@@ -13,7 +13,7 @@
 )]
 
 use jianbao::analysis::{keywords::candidates::candidates, salience};
-use jianbao::document::page::{self, Layout, headline, line};
+use jianbao::document::page::{self, headline, line};
 use jianbao::document::{Span, sentence};
 use jianbao::text::document_frequency::{self, DocumentFrequency};
 use jianbao::text::{fold::fold, words::words};
@@ -144,6 +144,5 @@ fn pages(dir: &str) {
             writeln!(out, "{}", json!({"page": path.file_name().map(|n| n.to_string_lossy()), "text": text, "label": label, "features": features}))
                 .expect("standard output is open");
         }
-        let _ = Layout::Page;
     }
 }

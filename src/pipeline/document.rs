@@ -9,6 +9,7 @@ use crate::document::page::{self, Layout};
 use crate::document::{Article, Span, sentence};
 use crate::encoder::window::{TokenizedArticle, Window};
 use crate::encoder::{EncodeError, HiddenStates, TokenBatch};
+use crate::model::bundle::sha256;
 use crate::model::{ArticleStates, ArticleTokens, Model};
 use crate::output::record::{
     ArticleBrief, Brief, ErrorBrief, FailedSource, Failure, Record, SCHEMA, Source, Warning,
@@ -16,7 +17,6 @@ use crate::output::record::{
 use crate::text::fold::fold;
 use encoding_rs::Encoding;
 use rayon::prelude::*;
-use sha2::{Digest, Sha256};
 
 /// How a document is read and what is wanted of it.
 #[derive(Debug, Clone)]
@@ -290,14 +290,6 @@ fn read(
             options.keywords,
         ),
     })
-}
-
-/// SHA-256 in hexadecimal.
-fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 fn warnings(decoded: &Decoded, articles: &[Article]) -> Vec<Warning> {
