@@ -20,3 +20,17 @@ eval:
 # Train the embedded model from the base weights (about two hours on two cores)
 train:
     training/train.sh
+
+# Fuzz everything that parses, ten minutes each (needs nightly and cargo-fuzz)
+fuzz:
+    for target in decode split_page sentences json_lines; do \
+        mkdir -p fuzz/corpus/$target && \
+        cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/seeds/$target -- -max_total_time=600 || exit 1; done
+
+# Criterion benches; `just bench-compare` measures HEAD first and then what stands here against it
+bench *ARGS:
+    cargo bench --bench pipeline -- {{ARGS}}
+
+bench-compare:
+    git stash && (cargo bench --bench pipeline -- --save-baseline head; git stash pop)
+    cargo bench --bench pipeline -- --baseline head

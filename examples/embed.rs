@@ -16,7 +16,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or_else(|| "news".to_owned())
         .parse()?;
     let (device, _) = device::open(DeviceChoice::Cpu)?;
-    let model = model::load(&source, Taxonomy::embedded(), device, Precision::F32)?;
+    let model = model::load(&source, Taxonomy::embedded(), device, Precision::F32.into())?;
     let lines: Vec<Vec<char>> = std::io::stdin()
         .lock()
         .lines()

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! training_features articles [IDF_TABLE] < articles.jsonl   sentences and keyword candidates of each article
+//! training_features ngrams < articles.jsonl                 opening, rows and counts of the n-gram table (with title, without)
 //! training_features words < articles.jsonl                  the distinct words of each article
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
 //! ```
@@ -12,7 +13,7 @@
     reason = "a tool for training says how it is used"
 )]
 
-use jianbao::analysis::{keywords::candidates::candidates, salience};
+use jianbao::analysis::{keywords::candidates::candidates, ngrams, salience};
 use jianbao::document::page::{self, headline, line};
 use jianbao::document::{Span, sentence};
 use jianbao::text::document_frequency::{self, DocumentFrequency};
@@ -21,6 +22,9 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
+
+/// Of an article's text, what training the sector head reads.
+const SECTOR_CHARS: usize = 1200;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -32,10 +36,11 @@ fn main() {
             let frequency = DocumentFrequency::new(table).expect("a table of the right size");
             each_article(|row| article(row, &frequency));
         }
+        ["ngrams"] => each_article(ngram_counts),
         ["words"] => each_article(distinct_words),
         ["pages", dir] => pages(dir),
         _ => {
-            eprintln!("usage: training_features articles [IDF_TABLE] | words | pages DIR");
+            eprintln!("usage: training_features articles [IDF_TABLE] | ngrams | words | pages DIR");
             std::process::exit(2);
         }
     }
@@ -92,6 +97,19 @@ fn round(features: &[f32]) -> Vec<f64> {
         .iter()
         .map(|&x| (f64::from(x) * 1e4).round() / 1e4)
         .collect()
+}
+
+fn ngram_counts(row: &Value) -> Value {
+    let (title, text) = read(row);
+    let (title, text) = (fold(&title), fold(&text));
+    let opening = &text[..text.len().min(SECTOR_CHARS)];
+    json!({
+        "id": row["id"],
+        "title": title.iter().collect::<String>(),
+        "text": opening.iter().collect::<String>(),
+        "titled": ngrams::counts(&title, &text),
+        "untitled": ngrams::counts(&[], &text),
+    })
 }
 
 fn distinct_words(row: &Value) -> Value {

@@ -15,6 +15,5 @@ pub mod evaluation;
 #[cfg(feature = "candle")]
 pub mod model;
 pub mod output;
-#[cfg(feature = "candle")]
 pub mod pipeline;
 pub mod text;

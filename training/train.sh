@@ -20,10 +20,10 @@ features=$root/target/release/examples/training_features
 "$python" -m jianbao_training.prepare "$work" "$shared" "$features"
 "$python" -m jianbao_training.headline "$work" "$shared" "$features" "$root/models/news/headline.json"
 [ -f "$work/pretrained.safetensors" ] || "$python" -m jianbao_training.pretrain "$work" "$shared" --steps 2000
-[ -f "$work/finetune.done" ] || "$python" -m jianbao_training.finetune "$work" "$shared" --epochs 4 --layout plain
+[ -f "$work/ngrams.safetensors" ] || "$python" -m jianbao_training.ngrams "$work" "$shared"
+[ -f "$work/finetune.done" ] || "$python" -m jianbao_training.finetune "$work" "$shared" --epochs 4
 touch "$work/finetune.done"
-[ -f "$work/polish.done" ] || "$python" -m jianbao_training.finetune "$work" "$shared" --layout windows --polish 180
-touch "$work/polish.done"
-"$python" -m jianbao_training.export "$work" "$root/models/news"
+[ -f "$work/starts.pt" ] || "$python" -m jianbao_training.starts "$work" "$shared"
+"$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.65
 "$python" -m jianbao_training.golden "$root/models/news" "$root/tests/fixtures"
 echo "models/news is new: run \`just eval\`, then write its figures into models/news/MODEL_CARD.md"

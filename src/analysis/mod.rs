@@ -2,6 +2,7 @@
 //! live elsewhere; nothing here knows Candle.
 
 pub mod keywords;
+pub mod ngrams;
 pub mod salience;
 pub mod sector;
 pub mod summary;

@@ -1,7 +1,7 @@
 //! What can be written on the command line.
 
 use crate::document::page::Layout;
-use crate::encoder::candle::device::{DeviceChoice, Precision};
+use crate::encoder::candle::device::{DeviceChoice, PrecisionChoice};
 use crate::model::ModelSource;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use encoding_rs::Encoding;
@@ -20,6 +20,8 @@ use std::path::PathBuf;
         jianbao summarize page.txt                    one page or article → JSON on stdout\n  \
         pdftotext -layout page.pdf - | jianbao summarize -\n  \
         jianbao summarize article.txt --max-chars 120 --keywords 5 -o brief.json\n  \
+        jianbao batch archive/ -o briefs/             every .txt of a folder; run again to go on\n  \
+        zcat news.jsonl.gz | jianbao batch - -o - | jq .id\n  \
         jianbao models info                           what is inside\n\n\
         Exit codes: 0 fine, 1 some inputs failed, 2 usage, 3 input, 4 model, 5 device, 6 output, 130 interrupted.",
     propagate_version = true,
@@ -40,6 +42,8 @@ pub(super) struct CommandLine {
 pub(super) enum Command {
     /// Read one file (or `-`, standard input) and write one JSON record
     Summarize(SummarizeArgs),
+    /// Read a folder, files or JSON Lines and write one record an input; can be interrupted and goes on
+    Batch(BatchArgs),
     /// List, fetch, check and describe models
     Models(ModelsArgs),
     /// Measure a model's quality against gold files
@@ -72,6 +76,59 @@ pub(super) struct SummarizeArgs {
     pub document: DocumentArgs,
     #[command(flatten)]
     pub model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "INPUT may be folders (searched for --include), text files, JSON Lines (.jsonl, .jsonl.gz, .jsonl.zst: \
+        {\"id\", \"title\"?, \"text\"}; with a title the text is one article), or `-`: JSON Lines on standard input.\n\n\
+        OUT becomes a folder:\n  \
+        results.jsonl     one record an input, in input order (results.parquet with --format parquet)\n  \
+        errors.jsonl      the records of inputs that failed\n  \
+        run.json          options, model, device, times, counts\n  \
+        parts/            what is done so far; the same command goes on from there\n\n\
+        With `-o -` records go to standard output as they come, for pipes and cluster engines.\n\n\
+        Ctrl-C finishes the parts at hand, twice stops at once; nothing that is done is lost.\n\
+        Exit codes: 0 all inputs have a brief, 1 some failed (each has its own error record), 130 interrupted."
+)]
+pub(super) struct BatchArgs {
+    /// Folders, text files, .jsonl[.gz|.zst] files, or `-`
+    #[arg(required = true, value_name = "INPUT")]
+    pub inputs: Vec<PathBuf>,
+    /// The folder for the results, or `-` for records on standard output
+    #[arg(long, short, value_name = "OUT")]
+    pub output: PathBuf,
+    /// How results are written
+    #[arg(long, value_enum, default_value_t = BatchFormat::Jsonl)]
+    pub format: BatchFormat,
+    /// Files of a folder that are read (glob; may be repeated)
+    #[arg(long, value_name = "GLOB", default_value = "*.txt")]
+    pub include: Vec<String>,
+    /// Files of a folder that are left out (glob; may be repeated)
+    #[arg(long, value_name = "GLOB")]
+    pub exclude: Vec<String>,
+    /// Throw away what an earlier run left in OUT and begin anew
+    #[arg(long)]
+    pub restart: bool,
+    /// Refuse larger inputs (bytes, or with K, M, G); the input then has an error record
+    #[arg(long, value_name = "SIZE", default_value = "64M", value_parser = parse_size)]
+    pub max_bytes: u64,
+    /// Tokens that the encoder takes at a time; changes speed and memory, never a result
+    #[arg(long, value_name = "N", default_value_t = crate::pipeline::document::BATCH_TOKENS as u32, value_parser = clap::value_parser!(u32).range(512..=1_048_576))]
+    pub batch_tokens: u32,
+    #[command(flatten)]
+    pub document: DocumentArgs,
+    #[command(flatten)]
+    pub model: ModelArgs,
+}
+
+/// How a batch's results are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum BatchFormat {
+    /// One record a line
+    Jsonl,
+    /// One row an article, for DuckDB, pandas, Polars, Spark
+    Parquet,
 }
 
 /// How JSON is laid out.
@@ -162,9 +219,9 @@ pub(super) struct ModelArgs {
     /// Where to compute: auto, cpu, cuda[:N], metal
     #[arg(long, global = true, value_name = "DEVICE", default_value = "auto")]
     pub device: DeviceChoice,
-    /// Number format of the encoder: f32, f16, bf16
-    #[arg(long, global = true, value_name = "DTYPE", default_value = "f32")]
-    pub dtype: Precision,
+    /// Number format of the encoder: auto, int8 (CPU), f32, f16, bf16
+    #[arg(long, global = true, value_name = "DTYPE", default_value = "auto")]
+    pub dtype: PrecisionChoice,
     /// CPU threads [default: all cores]
     #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub threads: Option<u16>,

@@ -3,18 +3,21 @@
 use crate::encoder::EncodeError;
 use crate::encoder::candle::device::DeviceError;
 use crate::model::ModelError;
-use crate::pipeline::document::DocumentError;
+use crate::pipeline::document::Problem;
 use std::process::ExitCode;
 
 /// Exit codes, as `--help` documents them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ExitStatus {
     Success = 0,
+    /// Of a batch, some inputs; their records say why.
+    SomeFailed = 1,
     Usage = 2,
     Input = 3,
     Model = 4,
     Device = 5,
     Output = 6,
+    Interrupted = 130,
     /// The reader of stdout went away; turned into success.
     BrokenPipe = 141,
 }
@@ -48,10 +51,10 @@ impl CliError {
     }
 
     /// A document that gave no brief.
-    pub fn document(path: &str, error: &DocumentError) -> Self {
+    pub fn document(path: &str, error: &Problem) -> Self {
         let status = match error {
-            DocumentError::Decode(_) => ExitStatus::Input,
-            DocumentError::Encode(_) => ExitStatus::Model,
+            Problem::Decode(_) | Problem::Unread(..) => ExitStatus::Input,
+            Problem::Encoder(_) | Problem::Internal(_) => ExitStatus::Model,
         };
         let message = format!("{path} {error}");
         match error.kind() {
@@ -73,7 +76,7 @@ impl CliError {
             ErrorKind::PermissionDenied => ("may not be read", "check the file's permissions"),
             ErrorKind::IsADirectory => (
                 "is a folder",
-                "give one file; for every file of a folder run jianbao on each, for example with find or xargs",
+                "give one file, or use `jianbao batch` for every file of a folder",
             ),
             _ => return Self::new(ExitStatus::Input, format!("{path} cannot be read: {error}")),
         };

@@ -197,13 +197,15 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
 /// The brief of an article whose title is known.
 fn titled(row: &ArticleRow, model: &Model) -> Result<ArticleBrief, CliError> {
     let text: Vec<char> = row.text.chars().collect();
-    let mut article = page::assemble(&text, &page::body_blocks(&text)).remove(0);
-    article.title = row.title.split_whitespace().collect::<Vec<_>>().join(" ");
+    let article = page::titled(&text, &row.title);
     let options = Options {
         summary: Length::Sentences(3),
         ..Options::default()
     };
-    Ok(document::briefs(vec![article], model, &options)?.remove(0))
+    let briefs = document::briefs(vec![article], model, &options);
+    Ok(briefs
+        .map_err(|e| CliError::document(&row.id, &e))?
+        .remove(0))
 }
 
 fn finish(
@@ -216,7 +218,7 @@ fn finish(
     if let Some(path) = &args.predictions {
         let mut lines = String::new();
         for prediction in predictions {
-            lines.push_str(&super::printer::json_text(prediction, false));
+            lines.push_str(&crate::output::json::line(prediction));
         }
         std::fs::write(path, lines)
             .map_err(|e| CliError::output(&path.display().to_string(), &e))?;

@@ -1,10 +1,12 @@
 //! The command line: arguments → options → commands → exit code.
 
 mod args;
+mod batch;
 mod error;
 mod evaluate;
 mod models;
 mod printer;
+mod progress;
 mod session;
 mod summarize;
 
@@ -40,6 +42,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let printer = Printer::new(command_line.quiet, command_line.verbose);
     let result = match command_line.command {
         Command::Summarize(args) => summarize::run(&args, &printer),
+        Command::Batch(args) => batch::run(&args, &printer),
         Command::Models(args) => models::run(&args, &printer),
         Command::Eval(args) => evaluate::run(&args, &printer),
         Command::Schema => printer.json(&crate::output::record::json_schema(), true),

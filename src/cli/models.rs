@@ -4,7 +4,7 @@ use super::args::{ModelsArgs, ModelsCommand};
 use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
 use crate::analysis::sector::Taxonomy;
-use crate::encoder::candle::device::Precision;
+use crate::encoder::candle::device::PrecisionChoice;
 use crate::model::{self, Model, ModelSource, bundle};
 use candle_core::Device;
 use serde_json::json;
@@ -24,7 +24,7 @@ fn load(source: &ModelSource) -> Result<Model, CliError> {
         source,
         Taxonomy::embedded(),
         Device::Cpu,
-        Precision::F32,
+        PrecisionChoice::default(),
     )?)
 }
 

@@ -1,6 +1,7 @@
 //! The only place that prints: data to stdout, messages to stderr, untrusted text made harmless.
 
 use super::error::CliError;
+use crate::output::json::{self, is_dangerous};
 use anstyle::{AnsiColor, Style};
 use serde::Serialize;
 use std::io::{IsTerminal, Write};
@@ -26,12 +27,21 @@ impl Printer {
 
     /// JSON to stdout, with a line end.
     pub fn json(&self, value: &impl Serialize, pretty: bool) -> Result<(), CliError> {
-        self.data(json_text(value, pretty).as_bytes())
+        self.data(json::text(value, pretty).as_bytes())
     }
 
     /// Whether stdout is a terminal.
     pub fn stdout_is_terminal(&self) -> bool {
         std::io::stdout().is_terminal()
+    }
+
+    /// Whether progress may be drawn: stderr is a terminal, and nobody asked for silence.
+    pub fn draws(&self) -> bool {
+        !self.quiet && std::io::stderr().is_terminal()
+    }
+
+    pub fn is_quiet(&self) -> bool {
+        self.quiet
     }
 
     /// A message for people, unless `--quiet`.
@@ -77,27 +87,6 @@ impl Printer {
     }
 }
 
-/// JSON with a line end. Characters that a terminal obeys (C1 controls, bidirectional overrides) are escaped;
-/// C0 controls always are in JSON.
-pub(super) fn json_text(value: &impl Serialize, pretty: bool) -> String {
-    let text = if pretty {
-        serde_json::to_string_pretty(value)
-    } else {
-        serde_json::to_string(value)
-    };
-    let text = text.expect("records have string keys and finite numbers");
-    let mut out = String::with_capacity(text.len() + 1);
-    for c in text.chars() {
-        if is_dangerous(c) {
-            out.push_str(&format!("\\u{:04x}", u32::from(c)));
-        } else {
-            out.push(c);
-        }
-    }
-    out.push('\n');
-    out
-}
-
 /// Text for a terminal: control and bidirectional characters become U+FFFD, line ends stay.
 fn harmless(text: &str) -> String {
     text.chars()
@@ -111,11 +100,6 @@ fn harmless(text: &str) -> String {
         .collect()
 }
 
-/// Characters that change how a terminal shows what follows.
-fn is_dangerous(c: char) -> bool {
-    matches!(c, '\u{7f}'..='\u{9f}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -125,12 +109,6 @@ mod tests {
         assert_eq!(
             harmless("标题\u{1b}[2J\u{202e}x\n"),
             "标题\u{fffd}[2J\u{fffd}x\n"
-        );
-        let json = json_text(&"标\u{9b}题\u{202e}\u{1b}", false);
-        assert_eq!(json, "\"标\\u009b题\\u202e\\u001b\"\n");
-        assert_eq!(
-            serde_json::from_str::<String>(&json).unwrap(),
-            "标\u{9b}题\u{202e}\u{1b}"
         );
     }
 }

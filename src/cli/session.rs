@@ -47,5 +47,6 @@ pub(super) fn options(args: &DocumentArgs) -> Options {
             None => Length::Sentences(args.sentences.into()),
         },
         keywords: args.keywords.into(),
+        ..Options::default()
     }
 }

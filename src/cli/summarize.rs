@@ -2,8 +2,9 @@
 
 use super::args::{Format, SummarizeArgs};
 use super::error::{CliError, ExitStatus};
-use super::printer::{Printer, json_text};
+use super::printer::Printer;
 use super::session;
+use crate::output::json;
 use crate::output::record::{Brief, Record};
 use crate::pipeline::document::{self, Input};
 use std::fs::File;
@@ -45,7 +46,7 @@ fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), Cl
     let record = Record::Brief(Box::new(brief));
     match &args.output {
         None => printer.json(&record, format == Format::Json),
-        Some(path) => write_whole(path, json_text(&record, format == Format::Json).as_bytes())
+        Some(path) => write_whole(path, json::text(&record, format == Format::Json).as_bytes())
             .map_err(|e| CliError::output(&path.display().to_string(), &e)),
     }
 }

@@ -65,6 +65,14 @@ impl Article {
         }
     }
 
+    /// Goes on with the last paragraph, without a break.
+    pub fn continue_paragraph(&mut self, source: &[char], pieces: &[Span]) {
+        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
+            self.text.extend_from_slice(piece.of(source));
+            self.spans.push(*piece);
+        }
+    }
+
     /// Adds credits that are not there yet.
     pub fn add_credits(&mut self, credits: Vec<String>) {
         for credit in credits {

@@ -83,12 +83,14 @@ pub fn decode(bytes: &[u8], forced: Option<&'static Encoding>) -> Result<Decoded
         (None, None) => (detect(bytes), bytes),
     };
     let (text, _) = encoding.decode_without_bom_handling(bytes);
+    // Joined and re-saved files begin with several marks, or with one that was decoded by force.
+    let text = text.trim_start_matches('\u{feff}');
     // A genuine U+FFFD in the input is counted too: it stands for a loss that happened earlier.
     let undecodable = text
         .chars()
         .filter(|&c| c == char::REPLACEMENT_CHARACTER)
         .count();
-    let chars = normalise_line_ends(&text);
+    let chars = normalise_line_ends(text);
     let visible = chars.iter().filter(|c| !c.is_whitespace()).count();
     if visible == 0 {
         return Err(DecodeError::Empty);
@@ -143,6 +145,8 @@ fn by_evidence(bytes: &[u8]) -> &'static Encoding {
         這個國來時會學發動產種後對過說們為經進著電裡現實兩與從無當報記者日月，。、";
     let score = |encoding: &'static Encoding| {
         let (text, _) = encoding.decode_without_bom_handling(bytes);
+        // Joined and re-saved files begin with several marks, or with one that was decoded by force.
+        let text = text.trim_start_matches('\u{feff}');
         let (mut common, mut bad, mut total) = (0usize, 0usize, 0usize);
         for c in text.chars().filter(|c| !c.is_ascii()) {
             total += 1;
@@ -220,6 +224,17 @@ mod tests {
 
     fn text(decoded: &Decoded) -> String {
         decoded.chars.iter().collect()
+    }
+
+    #[test]
+    fn several_marks_at_the_beginning_are_none_in_the_text() {
+        for (bytes, forced) in [
+            (b"\xef\xbb\xbf\xef\xbb\xbf".to_vec(), None),
+            (b"\xef\xbb\xbf".to_vec(), Some(UTF_8)),
+        ] {
+            let bytes = [bytes, SIMPLIFIED.as_bytes().to_vec()].concat();
+            assert_eq!(text(&decode(&bytes, forced).unwrap()), SIMPLIFIED);
+        }
     }
 
     #[test]

@@ -20,8 +20,6 @@ pub struct TokenizedArticle {
     pub title: Vec<Token>,
     pub body: Vec<Token>,
     pub windows: Vec<Window>,
-    /// Title and opening alone, when the article is longer than that: what the sector head was trained on.
-    pub lead: Option<Window>,
 }
 
 /// One sequence for the encoder, and which of its tokens count.
@@ -39,32 +37,22 @@ pub struct Window {
 }
 
 impl TokenizedArticle {
-    /// Tokenizes folded text and lays out windows of at most `max_tokens`, and a lead of at most `lead_tokens`.
-    pub fn new(
-        tokenizer: &Tokenizer,
-        title: &[char],
-        body: &[char],
-        max_tokens: usize,
-        lead_tokens: Option<usize>,
-    ) -> Self {
+    /// Tokenizes folded text and lays out windows of at most `max_tokens`.
+    pub fn new(tokenizer: &Tokenizer, title: &[char], body: &[char], max_tokens: usize) -> Self {
         let mut title = tokenizer.tokens(title);
         title.truncate(MAX_TITLE_TOKENS.min(max_tokens / 4));
         let body = tokenizer.tokens(body);
         let windows = layout(&title, &body, tokenizer, max_tokens.min(MAX_WINDOW_TOKENS));
-        let lead = lead_tokens
-            .map(|limit| limit.max(title.len() + 16))
-            .and_then(|limit| {
-                let marks = if title.is_empty() { 2 } else { 3 };
-                let room = limit - title.len() - marks;
-                let longer = body.len() > room;
-                longer.then(|| layout(&title, &body[..room], tokenizer, limit).remove(0))
-            });
         Self {
             title,
             body,
             windows,
-            lead,
         }
+    }
+
+    /// Tokens of title and body, and so rows of the article's states.
+    pub fn rows(&self) -> usize {
+        self.title.len() + self.body.len()
     }
 
     /// Rows (the title's tokens first, then the body's) of the tokens inside a span of the title.
@@ -80,23 +68,35 @@ impl TokenizedArticle {
 }
 
 impl Window {
-    /// Appends the states of the tokens that count (in the first window the title's, then the owned body tokens)
-    /// to `out`. `row` is where this window's states begin in `states`.
-    pub fn take_states(&self, states: &HiddenStates, row: usize, out: &mut HiddenStates) {
+    /// Copies the states of the tokens that count (in the first window the title's, then the owned body tokens) to
+    /// their rows of `out`. `row` is where this window's states begin in `states`.
+    pub fn copy_states(&self, states: &HiddenStates, row: usize, out: &mut HiddenStates) {
         let width = states.width;
-        let mut take = |from: usize, to: usize| {
-            out.values
-                .extend_from_slice(&states.values[from * width..to * width])
+        let mut copy = |from: usize, count: usize, to: usize| {
+            out.values[to * width..(to + count) * width]
+                .copy_from_slice(&states.values[from * width..(from + count) * width]);
         };
         if self.start == 0 {
-            take(row + 1, row + 1 + self.title);
+            copy(row + 1, self.title, 0);
         }
-        let body = row + self.head;
-        take(
-            body + self.owned.start - self.start,
-            body + self.owned.end - self.start,
-        );
+        let from = row + self.head + self.owned.start - self.start;
+        copy(from, self.owned.len(), self.title + self.owned.start);
     }
+}
+
+/// Tokens on each side of a seam that the continuation head reads.
+pub const SEAM_TOKENS: usize = 24;
+
+/// One sequence over the seam of two fragments, and where in it the left one's last token stands (the right one's first
+/// comes next). Twin of `seam` in `training/jianbao_training/heads.py`.
+pub fn seam(tokenizer: &Tokenizer, left: &[char], right: &[char]) -> (Vec<u32>, usize) {
+    let (left, right) = (tokenizer.tokens(left), tokenizer.tokens(right));
+    let left = &left[left.len().saturating_sub(SEAM_TOKENS)..];
+    let right = &right[..right.len().min(SEAM_TOKENS)];
+    let mut ids = vec![tokenizer.cls];
+    ids.extend(left.iter().chain(right).map(|token| token.id));
+    ids.push(tokenizer.sep);
+    (ids, left.len())
 }
 
 /// Tokens that lie inside `span`; tokens are in order.

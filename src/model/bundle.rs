@@ -8,7 +8,7 @@ use super::{Model, Readout};
 use crate::analysis::sector::Taxonomy;
 use crate::encoder::Encoder;
 use crate::encoder::candle::bert::BertFamily;
-use crate::encoder::candle::device::Precision;
+use crate::encoder::candle::device::{Precision, PrecisionChoice};
 use crate::encoder::candle::roformer::{RoFormer, RoFormerConfig};
 use crate::encoder::candle::weights::Weights;
 use crate::encoder::tokenizer::Tokenizer;
@@ -59,6 +59,8 @@ pub struct Provenance {
     pub folder: Option<PathBuf>,
     /// Encoder type, as in `config.json`.
     pub architecture: String,
+    /// `cpu`, `cuda` or `metal`.
+    pub device: &'static str,
     pub layers: usize,
     pub width: usize,
     pub vocabulary: usize,
@@ -104,7 +106,7 @@ pub fn load(
     source: &ModelSource,
     taxonomy: Taxonomy,
     device: Device,
-    precision: Precision,
+    precision: PrecisionChoice,
 ) -> Result<Model, ModelError> {
     match source {
         ModelSource::Embedded => {
@@ -257,7 +259,7 @@ fn build(
     files: Files<'_>,
     taxonomy: Taxonomy,
     device: Device,
-    precision: Precision,
+    PrecisionChoice(asked): PrecisionChoice,
 ) -> Result<Model, ModelError> {
     let damaged = |reason: String| ModelError::Damaged {
         model: source.to_string(),
@@ -286,11 +288,29 @@ fn build(
             )
         }
     };
-    let refuse = |reason| ModelError::Precision {
-        model: source.to_string(),
-        dtype: precision.name(),
-        reason,
+    let on_cpu = matches!(device, Device::Cpu);
+    let device_kind = match device {
+        Device::Cpu => "cpu",
+        Device::Cuda(_) => "cuda",
+        Device::Metal(_) => "metal",
     };
+    let precision = asked.unwrap_or_else(|| match shape.jianbao {
+        Some(_) => Precision::best_for(&device),
+        None => Precision::F32,
+    });
+    let refuse = |reason| {
+        Err(ModelError::Precision {
+            model: source.to_string(),
+            dtype: precision.name(),
+            reason,
+        })
+    };
+    if precision == Precision::Int8 && !on_cpu {
+        return refuse("int8 is for the CPU");
+    }
+    if precision == Precision::Int8 && Precision::best_for(&device) != Precision::Int8 {
+        return refuse("this processor's 8-bit products overflow (x86 without VNNI)");
+    }
     let mut frequency = DocumentFrequency::default();
     let trained = shape.jianbao.is_some();
     let (encoder, heads): (Box<dyn Encoder>, Option<TrainedHeads>) = if let Some(heads) =
@@ -303,20 +323,18 @@ fn build(
         let heads = TrainedHeads::new(heads, &mut weights, width).map_err(damaged)?;
         frequency = DocumentFrequency::new(weights.take_bytes("idf").map_err(damaged)?)
             .ok_or_else(|| damaged("the table `idf` has the wrong size".to_owned()))?;
-        let encoder = RoFormer::new(
-            config,
-            &mut weights,
-            device,
-            precision.dtype(),
-            MAX_WINDOW_TOKENS,
-        )
-        .map_err(damaged)?;
+        let encoder = RoFormer::new(config, &mut weights, device, precision, MAX_WINDOW_TOKENS)
+            .map_err(damaged)?;
         (Box::new(encoder), Some(heads))
     } else {
-        if precision != Precision::F32 {
-            return Err(refuse(
-                "candle_transformers' BERT masks with 0 × −∞, which is NaN in half precision; use --dtype f32",
-            ));
+        match precision {
+            Precision::F32 => {}
+            Precision::Int8 => return refuse("candle_transformers' BERT has no int8 form"),
+            Precision::F16 | Precision::Bf16 => {
+                return refuse(
+                    "candle_transformers' BERT masks with 0 × −∞, which is NaN in half precision",
+                );
+            }
         }
         (
             Box::new(BertFamily::new(&files.config, weights, device).map_err(damaged)?),
@@ -336,6 +354,7 @@ fn build(
     };
     let readout = match heads {
         Some(heads) => {
+            let heads = Box::new(heads);
             let by_similarity = !taxonomy.has_keys(heads.sectors());
             Readout::Trained {
                 heads,
@@ -349,6 +368,7 @@ fn build(
     let provenance = Provenance {
         source: source.clone(),
         folder: folder.map(Path::to_owned),
+        device: device_kind,
         architecture: if shape.model_type.is_empty() {
             "bert".to_owned()
         } else {

@@ -11,10 +11,12 @@ mod trained;
 
 pub use bundle::{ModelError, Provenance, load};
 pub use name::ModelSource;
-pub use readout::{ArticleScores, ArticleStates, ArticleTokens};
+pub use readout::{ArticleScores, ArticleTokens};
 
 use crate::analysis::sector::Taxonomy;
+use crate::document::page::repair::Continuation;
 use crate::encoder::tokenizer::Tokenizer;
+use crate::encoder::window;
 use crate::encoder::{EncodeError, Encoder, HiddenStates, TokenBatch};
 use crate::output::record::ModelName;
 use crate::text::document_frequency::DocumentFrequency;
@@ -36,11 +38,29 @@ pub struct Model {
 enum Readout {
     /// Heads trained with the encoder. With another taxonomy than the trained one, sectors go by similarity.
     Trained {
-        heads: TrainedHeads,
+        heads: Box<TrainedHeads>,
         sectors_by_similarity: Option<SimilarityReadout>,
     },
     /// No heads: everything by similarity of pooled vectors.
     Similarity(SimilarityReadout),
+}
+
+/// Seams that are encoded together: some four thousand tokens.
+const SEAMS_A_BATCH: usize = 80;
+
+impl Continuation for Model {
+    fn scores(&self, pairs: &[(&[char], &[char])]) -> Vec<f32> {
+        // What cannot be judged is not joined.
+        self.continuation(pairs)
+            .unwrap_or_else(|_| vec![f32::NEG_INFINITY; pairs.len()])
+    }
+
+    fn openness(&self, fragment: &[char]) -> f32 {
+        match &self.readout {
+            Readout::Trained { heads, .. } => heads.starts().openness(fragment),
+            Readout::Similarity(_) => 0.0,
+        }
+    }
 }
 
 impl Model {
@@ -76,14 +96,6 @@ impl Model {
         self.encoder.width()
     }
 
-    /// How many tokens of title and opening the sector head reads in a sequence of their own.
-    pub fn lead_tokens(&self) -> Option<usize> {
-        match &self.readout {
-            Readout::Trained { heads, .. } => Some(heads.lead_tokens()),
-            Readout::Similarity(_) => None,
-        }
-    }
-
     /// Whether [`Model::read`] wants the article's hidden states; an encoder without heads encodes what it needs.
     pub fn needs_states(&self) -> bool {
         matches!(self.readout, Readout::Trained { .. })
@@ -98,7 +110,7 @@ impl Model {
     pub fn read(
         &self,
         article: &ArticleTokens<'_>,
-        states: &ArticleStates,
+        states: &HiddenStates,
     ) -> Result<ArticleScores, EncodeError> {
         let scores = match &self.readout {
             Readout::Trained {
@@ -120,6 +132,29 @@ impl Model {
             ));
         }
         Ok(scores)
+    }
+
+    /// For each (left, right), folded: how well the right fragment continues the left one in mid-sentence.
+    fn continuation(&self, pairs: &[(&[char], &[char])]) -> Result<Vec<f32>, EncodeError> {
+        let Readout::Trained { heads, .. } = &self.readout else {
+            return Ok(vec![f32::NEG_INFINITY; pairs.len()]);
+        };
+        let mut out = Vec::with_capacity(pairs.len());
+        for pairs in pairs.chunks(SEAMS_A_BATCH) {
+            let (mut batch, mut places) = (TokenBatch::default(), Vec::with_capacity(pairs.len()));
+            for (left, right) in pairs {
+                let (ids, seam) = window::seam(&self.tokenizer, left, right);
+                places.push(*batch.cumulative_lengths().last().unwrap_or(&0) + seam);
+                batch.push(&ids);
+            }
+            let states = self.encoder.encode(&batch)?;
+            let seams: Vec<f32> = places
+                .into_iter()
+                .flat_map(|place| [states.row(place), states.row(place + 1)].concat())
+                .collect();
+            out.extend(heads.continuation(seams)?);
+        }
+        Ok(out)
     }
 
     /// The pooled, normalised vector of each text, as the model's own authors compute it.

@@ -3,7 +3,6 @@
 use crate::analysis::keywords::candidates::Candidate;
 use crate::analysis::salience;
 use crate::document::Span;
-use crate::encoder::HiddenStates;
 use crate::encoder::window::TokenizedArticle;
 
 /// One article, prepared.
@@ -15,15 +14,6 @@ pub struct ArticleTokens<'a> {
     pub salience: &'a [[f32; salience::FEATURES]],
     pub candidates: &'a [Candidate],
     pub tokens: &'a TokenizedArticle,
-}
-
-/// The hidden states of one article.
-#[derive(Debug, Clone)]
-pub struct ArticleStates {
-    /// The title's tokens, then the body's.
-    pub tokens: HiddenStates,
-    /// The same of title and opening in a sequence of their own; empty when the article is no longer than that.
-    pub lead: HiddenStates,
 }
 
 /// Raw scores; higher is better.

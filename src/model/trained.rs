@@ -1,9 +1,11 @@
 //! The trained heads. Twin of `training/jianbao_training/heads.py`.
 
-use super::readout::{ArticleScores, ArticleStates, ArticleTokens};
+use super::readout::{ArticleScores, ArticleTokens};
 use crate::analysis::keywords::candidates;
+use crate::analysis::ngrams::NgramSectors;
 use crate::analysis::salience;
 use crate::analysis::sector::Taxonomy;
+use crate::document::page::starts::SentenceStarts;
 use crate::encoder::candle::dense::{Dense, Scorer};
 use crate::encoder::candle::weights::Weights;
 use crate::encoder::{EncodeError, HiddenStates};
@@ -12,36 +14,45 @@ use serde::{Deserialize, Serialize};
 /// Occurrences of a candidate that are read, title first.
 const MAX_PLACES: usize = 6;
 
+/// The form of heads that this program reads.
+const FORMAT: u32 = 2;
+
 /// The shape of the heads, under `jianbao` in `config.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct HeadsConfig {
-    /// Version of this form; 1.
+    /// Version of this form; 2.
     pub format: u32,
     pub name: String,
     /// Sector keys in the order of the head's outputs.
     pub sectors: Vec<String>,
-    /// The sector head reads the mean of title and opening, in a sequence of their own of this many tokens.
+    /// The sector head reads the mean of so many tokens of title and body.
     pub sector_tokens: usize,
     /// Sector logits are divided by this, so that scores are probabilities.
     pub sector_temperature: f32,
     pub salience_hidden: usize,
     pub keyword_hidden: usize,
+    pub continuation_hidden: usize,
 }
 
 pub(super) struct TrainedHeads {
     config: HeadsConfig,
     sector: Dense,
+    /// Logits from n-grams are added to the encoder's, times `ngram_share`.
+    ngrams: NgramSectors,
+    ngram_share: f32,
     salience: Scorer,
     keyword: Scorer,
+    continuation: Scorer,
+    starts: SentenceStarts,
 }
 
 impl TrainedHeads {
     /// Takes the heads' tensors out of `weights`; `width` is the encoder's.
     pub fn new(config: HeadsConfig, weights: &mut Weights, width: usize) -> Result<Self, String> {
-        if config.format != 1 {
+        if config.format != FORMAT {
             return Err(format!(
-                "config.json: format {} is newer than this program",
+                "config.json: this program reads format {FORMAT}, not {}",
                 config.format
             ));
         }
@@ -54,12 +65,26 @@ impl TrainedHeads {
         }
         if !(plausible(config.salience_hidden)
             && plausible(config.keyword_hidden)
+            && plausible(config.continuation_hidden)
             && plausible(config.sectors.len()))
         {
             return Err("config.json describes impossible heads".to_owned());
         }
+        let classes = config.sectors.len();
         Ok(Self {
-            sector: Dense::new(weights, "head.sector", width, config.sectors.len())?,
+            ngrams: NgramSectors::new(
+                weights.take_bytes("ngram.idf")?,
+                // Stored as u8 around 128: safetensors' i8 is not read by Candle.
+                weights
+                    .take_bytes("ngram.weight")?
+                    .into_iter()
+                    .map(|byte| byte.wrapping_sub(128) as i8)
+                    .collect(),
+                weights.take_values("ngram.scale", &[classes])?,
+                weights.take_values("ngram.bias", &[classes])?,
+            )?,
+            ngram_share: weights.take_values("head.sector.ngram_share", &[1])?[0],
+            sector: Dense::new(weights, "head.sector", width, classes)?,
             salience: Scorer::new(
                 weights,
                 "head.salience",
@@ -72,12 +97,25 @@ impl TrainedHeads {
                 4 * width + candidates::FEATURES,
                 config.keyword_hidden,
             )?,
+            starts: SentenceStarts::new(weights.take_bytes("starts")?)
+                .ok_or("the table `starts` has the wrong size")?,
+            continuation: Scorer::new(
+                weights,
+                "head.continuation",
+                2 * width,
+                config.continuation_hidden,
+            )?,
             config,
         })
     }
 
-    pub fn lead_tokens(&self) -> usize {
-        self.config.sector_tokens
+    /// A logit for each seam, from the states of the two tokens that meet there (rows of two states).
+    pub fn continuation(&self, seams: Vec<f32>) -> Result<Vec<f32>, EncodeError> {
+        self.continuation.scores(seams)
+    }
+
+    pub fn starts(&self) -> &SentenceStarts {
+        &self.starts
     }
 
     pub fn sectors(&self) -> &[String] {
@@ -88,20 +126,16 @@ impl TrainedHeads {
     pub fn read(
         &self,
         article: &ArticleTokens<'_>,
-        states: &ArticleStates,
+        states: &HiddenStates,
         taxonomy: &Taxonomy,
     ) -> Result<ArticleScores, EncodeError> {
-        let ArticleStates {
-            tokens: states,
-            lead,
-        } = states;
         let mean = states.mean(0, states.rows());
-        let lead = if lead.values.is_empty() {
-            mean.clone()
-        } else {
-            lead.mean(0, lead.rows())
-        };
-        let trained = self.sector.apply(lead)?;
+        let lead = states.mean(0, states.rows().min(self.config.sector_tokens));
+        let ngrams = self.ngrams.logits(article.title, article.text);
+        let mut trained = self.sector.apply(lead)?;
+        for (logit, ngram) in trained.iter_mut().zip(ngrams) {
+            *logit += self.ngram_share * ngram;
+        }
         let place = |key: &String| self.config.sectors.iter().position(|k| k == key);
         let sectors = taxonomy
             .sectors

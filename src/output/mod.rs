@@ -1,3 +1,6 @@
 //! What goes out: records and how they are written.
 
+pub mod json;
+#[cfg(feature = "parquet")]
+pub mod parquet;
 pub mod record;

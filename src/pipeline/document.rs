@@ -1,22 +1,19 @@
 //! One document: bytes → text → articles → one batch of tokens → scores → record.
 
-use crate::analysis::keywords::Places;
-use crate::analysis::keywords::candidates::{Candidate, candidates};
-use crate::analysis::summary::{Length, Sentences};
-use crate::analysis::{keywords, salience, sector, summary};
+use super::stages::{self, MAX_GROUP_CHARS, Prepared, guarded};
+use crate::analysis::summary::Length;
 use crate::document::decode::{self, DecodeError, Decoded};
-use crate::document::page::{self, Layout};
-use crate::document::{Article, Span, sentence};
-use crate::encoder::window::{TokenizedArticle, Window};
-use crate::encoder::{EncodeError, HiddenStates, TokenBatch};
+use crate::document::page::{self, Layout, Page};
+use crate::document::{Article, Span};
+use crate::model::Model;
 use crate::model::bundle::sha256;
-use crate::model::{ArticleStates, ArticleTokens, Model};
 use crate::output::record::{
-    ArticleBrief, Brief, ErrorBrief, FailedSource, Failure, Record, SCHEMA, Source, Warning,
+    ArticleBrief, Brief, Duplicate, ErrorBrief, FailedSource, Failure, Record, SCHEMA, Source,
+    Warning,
 };
-use crate::text::fold::fold;
 use encoding_rs::Encoding;
 use rayon::prelude::*;
+pub use stages::MAX_ANALYSED_CHARS;
 
 /// How a document is read and what is wanted of it.
 #[derive(Debug, Clone)]
@@ -26,7 +23,12 @@ pub struct Options {
     pub encoding: Option<&'static Encoding>,
     pub summary: Length,
     pub keywords: usize,
+    /// Tokens that the encoder takes at a time, and so the size of every intermediate result.
+    pub batch_tokens: usize,
 }
+
+/// What [`Options::batch_tokens`] is unless somebody knows better.
+pub const BATCH_TOKENS: usize = 4096;
 
 impl Default for Options {
     fn default() -> Self {
@@ -35,6 +37,7 @@ impl Default for Options {
             encoding: None,
             summary: Length::default(),
             keywords: 8,
+            batch_tokens: BATCH_TOKENS,
         }
     }
 }
@@ -47,23 +50,30 @@ pub struct Input<'a> {
     pub bytes: &'a [u8],
 }
 
-/// Why a document has no brief.
-#[derive(Debug, thiserror::Error)]
-pub enum DocumentError {
+/// Why an input has no brief.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Problem {
     #[error(transparent)]
     Decode(#[from] DecodeError),
-    #[error(transparent)]
-    Encode(#[from] EncodeError),
+    #[error("{0}")]
+    Encoder(String),
+    #[error("met a fault of this program ({0}); please report it with the input")]
+    Internal(String),
+    /// An input that could not be read at all: a word for programs, a sentence for people.
+    #[error("{1}")]
+    Unread(&'static str, String),
 }
 
-impl DocumentError {
+impl Problem {
     /// The word that stands in an error record.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Decode(DecodeError::Empty) => "empty",
             Self::Decode(DecodeError::Binary(_)) => "binary",
             Self::Decode(DecodeError::WrongEncoding { .. }) => "encoding",
-            Self::Encode(_) => "encoder",
+            Self::Encoder(_) => "encoder",
+            Self::Internal(_) => "internal",
+            Self::Unread(kind, _) => kind,
         }
     }
 
@@ -83,19 +93,18 @@ impl DocumentError {
     }
 }
 
-/// Tokens encoded at a time, and so the size of every intermediate result.
-const MAX_BATCH_TOKENS: usize = 4096;
-/// Articles prepared and encoded together have about this much text, or are one article.
-const MAX_GROUP_CHARS: usize = 40_000;
-/// Only this much of an article is analysed; its text stands whole in the record, and a warning says so.
-pub const MAX_ANALYSED_CHARS: usize = 30_000;
-
 /// Reads one document.
-pub fn brief(input: Input<'_>, model: &Model, options: &Options) -> Result<Brief, DocumentError> {
+pub fn brief(input: Input<'_>, model: &Model, options: &Options) -> Result<Brief, Problem> {
     let decoded = decode::decode(input.bytes, options.encoding)?;
-    let articles = page::split(&decoded.chars, options.layout);
-    let warnings = warnings(&decoded, &articles);
-    Ok(Brief {
+    let page = guarded(|| Ok(page::split(&decoded.chars, options.layout, model)))?;
+    let mut brief = header(input, &decoded, &page, model);
+    brief.articles = briefs(page.articles, model, options)?;
+    Ok(brief)
+}
+
+/// A brief without its articles.
+pub(super) fn header(input: Input<'_>, decoded: &Decoded, page: &Page, model: &Model) -> Brief {
+    Brief {
         schema: SCHEMA.to_owned(),
         id: input.id.to_owned(),
         source: Source {
@@ -105,49 +114,13 @@ pub fn brief(input: Input<'_>, model: &Model, options: &Options) -> Result<Brief
             chars: decoded.chars.len(),
         },
         model: model.name().clone(),
-        articles: briefs(articles, model, options)?,
-        duplicates: Vec::new(),
-        warnings,
-    })
-}
-
-/// An article with everything that the text alone tells.
-struct Prepared {
-    article: Article,
-    printed_title: Vec<char>,
-    title: Vec<char>,
-    text: Vec<char>,
-    sentences: Vec<Span>,
-    salience: Vec<[f32; salience::FEATURES]>,
-    candidates: Vec<Candidate>,
-    tokens: TokenizedArticle,
-}
-
-impl Prepared {
-    fn new(article: Article, model: &Model) -> Self {
-        let printed_title: Vec<char> = article.title.chars().collect();
-        let (title, mut text) = (fold(&printed_title), fold(&article.text));
-        text.truncate(MAX_ANALYSED_CHARS);
-        let sentences = sentence::sentences(&text);
-        let salience = salience::features(&title, &text, &sentences);
-        let candidates = candidates(&title, &text, &sentences, model.frequency());
-        let tokens = TokenizedArticle::new(
-            model.tokenizer(),
-            &title,
-            &text,
-            model.max_tokens(),
-            model.lead_tokens(),
-        );
-        Self {
-            article,
-            printed_title,
-            title,
-            text,
-            sentences,
-            salience,
-            candidates,
-            tokens,
-        }
+        articles: Vec::with_capacity(page.articles.len()),
+        duplicates: page
+            .duplicates
+            .iter()
+            .map(|&(span, of)| Duplicate { span, of })
+            .collect(),
+        warnings: warnings(decoded, page),
     }
 }
 
@@ -156,143 +129,41 @@ pub fn briefs(
     articles: Vec<Article>,
     model: &Model,
     options: &Options,
-) -> Result<Vec<ArticleBrief>, EncodeError> {
+) -> Result<Vec<ArticleBrief>, Problem> {
     let mut out = Vec::with_capacity(articles.len());
-    let mut articles = articles.into_iter().peekable();
-    while articles.peek().is_some() {
-        let (mut group, mut chars) = (Vec::new(), 0);
-        while let Some(article) =
-            articles.next_if(|a| chars == 0 || chars + a.text.len() <= MAX_GROUP_CHARS)
-        {
-            chars += article.text.len().max(1);
-            group.push(article);
-        }
-        out.extend(group_briefs(group, model, options)?);
+    for group in groups(articles, |article| article.text.len()) {
+        let prepared: Vec<Prepared> = group
+            .into_par_iter()
+            .map(|article| guarded(|| Ok(Prepared::new(article, model))))
+            .collect::<Result<_, _>>()?;
+        let borrowed: Vec<&Prepared> = prepared.iter().collect();
+        let states = guarded(|| stages::encode(&borrowed, model, options.batch_tokens))?;
+        let briefs: Vec<ArticleBrief> = prepared
+            .par_iter()
+            .zip(&states)
+            .map(|(article, states)| guarded(|| stages::read(article, states, model, options)))
+            .collect::<Result<_, _>>()?;
+        out.extend(briefs);
     }
     Ok(out)
 }
 
-fn group_briefs(
-    articles: Vec<Article>,
-    model: &Model,
-    options: &Options,
-) -> Result<Vec<ArticleBrief>, EncodeError> {
-    let prepared: Vec<Prepared> = articles
-        .into_par_iter()
-        .map(|article| Prepared::new(article, model))
-        .collect();
-    let states = if model.needs_states() {
-        encode(&prepared, model)?
-    } else {
-        // An encoder without heads encodes what it needs while it is read.
-        prepared.iter().map(|_| no_states(model)).collect()
-    };
-    prepared
-        .par_iter()
-        .zip(&states)
-        .map(|(article, states)| read(article, states, model, options))
-        .collect()
-}
-
-/// The states of each article's tokens. Sequences go into batches in order, whatever article they belong to; no
-/// result depends on where a batch ends.
-fn encode(articles: &[Prepared], model: &Model) -> Result<Vec<ArticleStates>, EncodeError> {
-    let mut out: Vec<ArticleStates> = articles.iter().map(|_| no_states(model)).collect();
-    // Article, whether it is the lead, window.
-    let mut sequences: Vec<(usize, bool, &Window)> = Vec::new();
-    for (i, article) in articles.iter().enumerate() {
-        sequences.extend(
-            article
-                .tokens
-                .windows
-                .iter()
-                .map(|window| (i, false, window)),
-        );
-        sequences.extend(article.tokens.lead.iter().map(|window| (i, true, window)));
-    }
-    let mut rest = &sequences[..];
-    while !rest.is_empty() {
-        let mut tokens = 0;
-        let fitting = rest.iter().take_while(|(_, _, window)| {
-            tokens += window.ids.len();
-            tokens <= MAX_BATCH_TOKENS
-        });
-        let (now, later) = rest.split_at(fitting.count().max(1));
-        let mut batch = TokenBatch::default();
-        now.iter()
-            .for_each(|(_, _, window)| batch.push(&window.ids));
-        let states = model.encode(&batch)?;
-        for ((article, is_lead, window), row) in now.iter().zip(batch.cumulative_lengths()) {
-            let ArticleStates { tokens, lead } = &mut out[*article];
-            window.take_states(&states, *row, if *is_lead { lead } else { tokens });
+/// Cuts a list into groups of at most [`MAX_GROUP_CHARS`] or one.
+pub(super) fn groups<T>(items: Vec<T>, chars: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+    let (mut groups, mut filled) = (Vec::new(), usize::MAX);
+    for item in items {
+        let size = chars(&item).max(1);
+        if filled.saturating_add(size) > MAX_GROUP_CHARS {
+            groups.push(Vec::new());
+            filled = 0;
         }
-        rest = later;
+        filled += size;
+        groups.last_mut().expect("one was pushed").push(item);
     }
-    Ok(out)
+    groups
 }
 
-fn no_states(model: &Model) -> ArticleStates {
-    let empty = || HiddenStates::empty(model.width());
-    ArticleStates {
-        tokens: empty(),
-        lead: empty(),
-    }
-}
-
-/// Turns one article's hidden states into its part of the record.
-fn read(
-    prepared: &Prepared,
-    states: &ArticleStates,
-    model: &Model,
-    options: &Options,
-) -> Result<ArticleBrief, EncodeError> {
-    let scores = model.read(
-        &ArticleTokens {
-            title: &prepared.title,
-            text: &prepared.text,
-            sentences: &prepared.sentences,
-            salience: &prepared.salience,
-            candidates: &prepared.candidates,
-            tokens: &prepared.tokens,
-        },
-        states,
-    )?;
-    let (sector, sectors) = sector::rank(model.taxonomy(), &scores.sectors);
-    let article = &prepared.article;
-    Ok(ArticleBrief {
-        title: article.title.clone(),
-        byline: article.byline.clone(),
-        dateline: article.dateline.clone(),
-        text: article.text.iter().collect(),
-        spans: article.spans.clone(),
-        title_spans: article.title_spans.clone(),
-        sector,
-        sectors,
-        summary: summary::choose(
-            &Sentences {
-                text: &article.text,
-                folded: &prepared.text,
-                sentences: &prepared.sentences,
-                headings: &article.headings,
-            },
-            &scores.salience,
-            options.summary,
-        ),
-        keywords: keywords::choose(
-            &Places {
-                title: &prepared.printed_title,
-                text: &article.text,
-                folded_title: &prepared.title,
-                folded_text: &prepared.text,
-            },
-            &prepared.candidates,
-            &scores.keywords,
-            options.keywords,
-        ),
-    })
-}
-
-fn warnings(decoded: &Decoded, articles: &[Article]) -> Vec<Warning> {
+fn warnings(decoded: &Decoded, page: &Page) -> Vec<Warning> {
     let mut out = Vec::new();
     if decoded.undecodable > 0 {
         let message = format!(
@@ -305,7 +176,15 @@ fn warnings(decoded: &Decoded, articles: &[Article]) -> Vec<Warning> {
             spans: Vec::new(),
         });
     }
-    for article in articles
+    if !page.open_ends.is_empty() {
+        out.push(Warning {
+            kind: "open-end".to_owned(),
+            message: "paragraphs stop in mid-sentence and their rest was not found".to_owned(),
+            spans: page.open_ends.clone(),
+        });
+    }
+    for article in page
+        .articles
         .iter()
         .filter(|article| article.text.len() > MAX_ANALYSED_CHARS)
     {
@@ -325,4 +204,21 @@ fn warnings(decoded: &Decoded, articles: &[Article]) -> Vec<Warning> {
         });
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn groups_keep_the_order_and_the_bound(sizes in proptest::collection::vec(0usize..50_000, 0..60)) {
+            let groups = groups(sizes.clone(), |&size| size);
+            prop_assert_eq!(groups.concat(), sizes);
+            for group in &groups {
+                prop_assert!(group.len() == 1 || group.iter().map(|s| s.max(&1)).sum::<usize>() <= MAX_GROUP_CHARS);
+            }
+        }
+    }
 }

@@ -1,3 +1,7 @@
-//! From bytes to a record.
+//! From bytes to records: one document, or a folder of a million.
 
+pub mod batch;
+#[cfg(feature = "candle")]
 pub mod document;
+#[cfg(feature = "candle")]
+mod stages;

@@ -1,15 +1,13 @@
 //! How common a word is in news: document frequencies, hashed into a small table.
 
+use super::hash;
+
 /// Rows of the table; words share a row when their hashes meet, which makes a rare word look a little commoner.
 pub const ROWS: usize = 1 << 15;
 
-/// FNV-1a, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>): fixed for ever, because the trained table depends on it.
+/// The row of a word.
 pub fn row(word: &[char]) -> usize {
-    let mut hash = 0xcbf2_9ce4_8422_2325u64;
-    for c in word {
-        hash = (hash ^ u64::from(u32::from(*c))).wrapping_mul(0x0100_0000_01b3);
-    }
-    (hash ^ (hash >> 32)) as usize % ROWS
+    hash::fnv1a(word) as usize % ROWS
 }
 
 /// Inverse document frequencies, ln(N / df) in units of 1/20, one byte a row.

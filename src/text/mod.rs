@@ -2,6 +2,7 @@
 
 pub mod document_frequency;
 pub mod fold;
+pub mod hash;
 pub mod lexicon;
 pub mod patterns;
 pub mod words;

@@ -15,7 +15,7 @@ fn load(folder: &Path, precision: Precision) -> Result<Model, ModelError> {
         &ModelSource::Folder(folder.to_owned()),
         Taxonomy::embedded(),
         Device::Cpu,
-        precision,
+        precision.into(),
     )
 }
 
@@ -29,6 +29,15 @@ fn ids(value: &Value) -> Vec<u32> {
         .unwrap()
         .iter()
         .map(|id| id.as_u64().unwrap() as u32)
+        .collect()
+}
+
+fn sequences(golden: &Value) -> Vec<Vec<u32>> {
+    golden["sequences"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(ids)
         .collect()
 }
 
@@ -60,12 +69,7 @@ fn largest_difference(a: &[f32], b: &[f32]) -> f32 {
 #[test]
 fn the_tiny_encoder_equals_pytorch() {
     let golden = golden(&fixture("tiny/golden.json"));
-    let sequences: Vec<Vec<u32>> = golden["sequences"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(ids)
-        .collect();
+    let sequences = sequences(&golden);
     let expected: Vec<f32> = golden["states"]
         .as_array()
         .unwrap()
@@ -81,12 +85,7 @@ fn the_tiny_encoder_equals_pytorch() {
 #[test]
 fn the_embedded_encoder_equals_pytorch() {
     let golden = golden(&fixture("news-golden.json"));
-    let sequences: Vec<Vec<u32>> = golden["sequences"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(ids)
-        .collect();
+    let sequences = sequences(&golden);
     let model = load(&root().join("models/news"), Precision::F32).unwrap();
     let batch = batch(&sequences);
     let states = model.encode(&batch).unwrap();
@@ -96,6 +95,39 @@ fn the_embedded_encoder_equals_pytorch() {
         let difference = largest_difference(ours, &numbers(&row["state"]));
         assert!(difference < 1e-4, "{difference}");
     }
+}
+
+/// int8 stays close to f32, and like it depends on no neighbour.
+#[test]
+fn int8_stays_close_to_f32() {
+    if Precision::best_for(&Device::Cpu) != Precision::Int8 {
+        eprintln!("skipped: this processor has no exact int8 products");
+        return;
+    }
+    let folder = root().join("models/news");
+    let (exact, int8) = (
+        load(&folder, Precision::F32).unwrap(),
+        load(&folder, Precision::Int8).unwrap(),
+    );
+    let text: Vec<char> = std::fs::read_to_string(root().join("examples/page.txt"))
+        .unwrap()
+        .chars()
+        .take(400)
+        .collect();
+    let ids: Vec<u32> = exact
+        .tokenizer()
+        .tokens(&text)
+        .iter()
+        .map(|token| token.id)
+        .collect();
+    let both = batch(&[ids.clone(), ids[..7].to_vec()]);
+    let (exact, together) = (exact.encode(&both).unwrap(), int8.encode(&both).unwrap());
+    let dot = |a: &[f32], b: &[f32]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f32>();
+    let (a, b) = (exact.mean(0, ids.len()), together.mean(0, ids.len()));
+    let cosine = dot(&a, &b) / (dot(&a, &a) * dot(&b, &b)).sqrt();
+    assert!(cosine > 0.995, "{cosine}");
+    let alone = int8.encode(&batch(&[ids])).unwrap();
+    assert!(alone.values == together.values[..alone.values.len()]);
 }
 
 /// Bit for bit: neighbours, their number and their lengths change nothing.
@@ -130,12 +162,7 @@ fn a_sequence_does_not_depend_on_its_neighbours() {
 #[test]
 fn half_precision_stays_close() {
     let golden = golden(&fixture("tiny/golden.json"));
-    let sequences: Vec<Vec<u32>> = golden["sequences"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(ids)
-        .collect();
+    let sequences = sequences(&golden);
     let exact = load(&fixture("tiny"), Precision::F32)
         .unwrap()
         .encode(&batch(&sequences))

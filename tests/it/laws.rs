@@ -4,6 +4,7 @@ use crate::support::fixture;
 use candle_core::Device;
 use jianbao::analysis::sector::Taxonomy;
 use jianbao::document::Span;
+use jianbao::document::page::repair::NoContinuation;
 use jianbao::document::page::{self, Layout};
 use jianbao::encoder::candle::device::Precision;
 use jianbao::model::{self, Model, ModelSource};
@@ -11,12 +12,13 @@ use jianbao::pipeline::document::{self, Input, Options};
 use proptest::prelude::*;
 use std::sync::LazyLock;
 
-static TINY: LazyLock<Model> = LazyLock::new(|| {
+/// The tiny model.
+pub static TINY: LazyLock<Model> = LazyLock::new(|| {
     model::load(
         &ModelSource::Folder(fixture("tiny")),
         Taxonomy::embedded(),
         Device::Cpu,
-        Precision::F32,
+        Precision::F32.into(),
     )
     .expect("the fixture loads")
 });
@@ -44,7 +46,7 @@ proptest! {
     fn spans_give_the_text(text in page_text(), layout in prop_oneof![Just(Layout::Auto), Just(Layout::Page), Just(Layout::Article)]) {
         let chars: Vec<char> = text.chars().collect();
         let mut used = vec![false; chars.len()];
-        for article in page::split(&chars, layout) {
+        for article in page::split(&chars, layout, &*TINY).articles {
             let mut rebuilt = Vec::new();
             for (i, span) in article.spans.iter().enumerate() {
                 if i > 0 && article.paragraph_starts.contains(&i) {
@@ -98,7 +100,7 @@ fn an_article_does_not_depend_on_its_neighbours() {
         .unwrap()
         .chars()
         .collect();
-    let articles = page::split(&text, Layout::Page);
+    let articles = page::split(&text, Layout::Page, &*TINY).articles;
     let together = document::briefs(articles.clone(), &TINY, &Options::default()).unwrap();
     for (article, expected) in articles.into_iter().zip(together) {
         let alone = document::briefs(vec![article], &TINY, &Options::default()).unwrap();
@@ -128,7 +130,7 @@ fn hostile_sizes_stay_bounded() {
 #[test]
 fn a_page_without_prose_loses_no_text() {
     let chars: Vec<char> = "本报记者 林小满\n第3版".chars().collect();
-    let articles = page::split(&chars, Layout::Auto);
+    let articles = page::split(&chars, Layout::Auto, &*TINY).articles;
     assert_eq!(articles.len(), 1);
     let spans: Vec<Span> = articles[0]
         .spans
@@ -144,7 +146,8 @@ fn a_page_without_prose_loses_no_text() {
 fn the_example_page_in_articles() {
     let path = crate::support::root().join("examples/page.txt");
     let text: Vec<char> = std::fs::read_to_string(path).unwrap().chars().collect();
-    let shown: Vec<String> = page::split(&text, Layout::Auto)
+    let shown: Vec<String> = page::split(&text, Layout::Auto, &NoContinuation)
+        .articles
         .into_iter()
         .map(|a| {
             let text: String = a.text.iter().collect();

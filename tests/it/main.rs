@@ -1,6 +1,7 @@
 //! All integration tests, one binary.
 #![expect(clippy::print_stderr, reason = "a skipped test says why")]
 
+mod batch;
 mod cli;
 mod encoder;
 mod hub;

@@ -1,4 +1,5 @@
-"""Writes `models/news/` from WORK/finetuned.safetensors: weights as f16, tokenizer, configuration, checksums.
+"""Writes `models/news/` from WORK/finetuned.safetensors, ngrams.safetensors and starts.pt: weights as int8 (the encoder) and
+f16 (the rest), tokenizer, configuration, checksums.
 
 usage: python -m jianbao_training.export WORK OUT_DIR [--temperature T]
 """
@@ -15,6 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from .data import SECTORS
 from .heads import SECTOR_TOKENS
+from .quantise import quantise
 from .roformer import Config
 
 
@@ -24,14 +26,20 @@ def main():
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("--temperature", type=float, default=1.0)
     a = parser.parse_args()
-    tensors = {k: v.to(torch.float16).contiguous() for k, v in load_file(a.work / "finetuned.safetensors").items()}
+    tensors = quantise(load_file(a.work / "finetuned.safetensors"))
+    ngrams = load_file(a.work / "ngrams.safetensors")
+    tensors |= {"ngram.idf": ngrams["ngram.idf"], "ngram.scale": ngrams["ngram.scale"], "ngram.bias": ngrams["ngram.bias"]}
+    # Candle reads no i8: stored as u8 around 128.
+    tensors["ngram.weight"] = (ngrams["ngram.weight"].to(torch.int16) + 128).to(torch.uint8).flatten()
+    tensors["starts"] = torch.load(a.work / "starts.pt")
     tensors["idf"] = torch.from_numpy(np.frombuffer((a.work / "idf.bin").read_bytes(), dtype=np.uint8).copy())
     a.out.mkdir(parents=True, exist_ok=True)
     save_file(tensors, a.out / "model.safetensors")
     shutil.copy(a.work / "base/tokenizer.json", a.out / "tokenizer.json")
-    heads = dict(format=1, name="news", sectors=SECTORS, sector_tokens=SECTOR_TOKENS, sector_temperature=a.temperature,
+    heads = dict(format=2, name="news", sectors=SECTORS, sector_tokens=SECTOR_TOKENS, sector_temperature=a.temperature,
                  salience_hidden=tensors["head.salience.first.weight"].shape[0],
-                 keyword_hidden=tensors["head.keyword.first.weight"].shape[0])
+                 keyword_hidden=tensors["head.keyword.first.weight"].shape[0],
+                 continuation_hidden=tensors["head.continuation.first.weight"].shape[0])
     (a.out / "config.json").write_text(json.dumps(Config().to_json() | dict(jianbao=heads), indent=1) + "\n")
     sums = [f"{hashlib.sha256((a.out / n).read_bytes()).hexdigest()}  {n}\n"
             for n in ("config.json", "model.safetensors", "tokenizer.json")]

@@ -12,7 +12,8 @@ from .data import SECTORS
 MAX_WINDOW = 512          # tokens a window, marks included
 MAX_TITLE = 64            # tokens of the title, repeated in every window
 OVERLAP = 64              # tokens that neighbouring windows share
-SECTOR_TOKENS = 160       # title and opening, in a sequence of their own, that the sector head reads
+SECTOR_TOKENS = 256       # the sector head reads the mean of so many tokens of title and body, from their windows
+SEAM_TOKENS = 24          # on each side of a seam that the continuation head reads
 SALIENCE_FEATURES, KEYWORD_FEATURES = 32, 72
 
 
@@ -65,8 +66,17 @@ class Heads(nn.Module):
     def __init__(self, hidden=384):
         super().__init__()
         self.sector = nn.Linear(hidden, len(SECTORS))
+        # How far the n-gram table's logits are trusted beside the encoder's.
+        self.ngram_share = nn.Parameter(torch.tensor(0.5))
+        self.continuation = Scorer(2 * hidden, 0, 96)
         self.salience = Scorer(3 * hidden, SALIENCE_FEATURES, 96)
         self.keyword = Scorer(4 * hidden, KEYWORD_FEATURES, 96)
+
+
+def seam(left, right, cls, sep):
+    """Token ids of one sequence over a seam, and the places of the two tokens that meet there."""
+    left, right = left[-SEAM_TOKENS:], right[:SEAM_TOKENS]
+    return [cls, *left, *right, sep], (len(left), len(left) + 1)
 
 
 def segment_means(states, segments):

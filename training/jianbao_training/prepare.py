@@ -33,6 +33,10 @@ def main():
     write(work / "ext_train.jsonl", train)
     write(work / "ext_train_untitled.jsonl", [dict(r, title="") for r in train])
     write(work / "ext_dev.jsonl", [dev[r["id"]] for r in rows(data / "extracts/dev.jsonl")])
+    write(work / "sec_train.jsonl", [news[r["id"]] for r in rows(data / "sectors/train.jsonl")])
+    write(work / "sec_dev.jsonl", [dev[r["id"]] for r in rows(data / "sectors/dev.jsonl")])
+    for name in ("sec_train", "sec_dev"):
+        run(program, ["ngrams"], work / f"{name}.jsonl", work / f"{name}.feat.jsonl")
     run(program, ["words"], work / "news.jsonl", work / "words.jsonl")
     write_table(work / "words.jsonl", work / "idf.bin")
     for name in ("ext_train", "ext_train_untitled", "ext_dev"):

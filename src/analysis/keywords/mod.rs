@@ -28,7 +28,7 @@ pub struct Places<'a> {
 
 /// Chooses the best `limit` candidates by `logits`; of overlapping ones (`东江大桥`, `大桥`) only the better.
 ///
-/// Five in eight go by their own probability; the rest by it and that of their variants, so that a subject which
+/// Half go by their own probability; the rest by it and that of their variants, so that a subject which
 /// is named in many ways is not left out because no single way is probable enough.
 pub fn choose(
     article: &Places<'_>,
@@ -39,7 +39,7 @@ pub fn choose(
     let own: Vec<f32> = logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
     let supported = with_support(candidates, &own);
     let mut chosen: Vec<usize> = Vec::new();
-    for (ranks, count) in [(&own, (limit * 5).div_ceil(8)), (&supported, limit)] {
+    for (ranks, count) in [(&own, limit.div_ceil(2)), (&supported, limit)] {
         // −∞ is a candidate that nobody looked at.
         let mut order: Vec<usize> = (0..candidates.len())
             .filter(|&i| logits[i].is_finite())
@@ -83,9 +83,9 @@ fn with_support(candidates: &[Candidate], own: &[f32]) -> Vec<f32> {
 }
 
 /// A candidate that is less probable than this by itself is not helped: long junk contains many good phrases.
-const MIN_SUPPORTED: f32 = 0.15;
+const MIN_SUPPORTED: f32 = 0.08;
 /// How much a variant's probability counts.
-const SUPPORT_SHARE: f32 = 0.35;
+const SUPPORT_SHARE: f32 = 1.0;
 /// Less probable candidates support nobody.
 const MIN_SUPPORT: f32 = 0.02;
 

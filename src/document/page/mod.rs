@@ -1,18 +1,20 @@
-//! Page → articles, for pages in sane reading order.
+//! Page → articles.
 //!
-//! Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]), and everything between
-//! two headlines belongs to the first. Putting *broken* pages back into order (cut paragraphs, interleaved
-//! columns, repeated passages) has its seam between [`blocks`] and [`assemble`]: blocks may be regrouped and
-//! reordered there before articles are built, and nothing after it assumes page order.
+//! Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]); cut paragraphs, strayed
+//! fragments and repeated passages are put right ([`mod@repair`]); everything between two headlines then belongs to
+//! the first.
 
 pub mod headline;
 pub mod line;
+pub mod repair;
+pub mod starts;
 
 use super::{Article, Dateline, Span};
 use crate::text::fold::fold;
 use crate::text::patterns::PATTERNS;
 use headline::{HeadlineModel, PageStyle};
 use line::{Line, LineKind};
+use repair::Continuation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -47,6 +49,8 @@ pub struct Block {
     pub is_heading: bool,
     /// Length of the dateline at its beginning, 0 when there is none.
     pub dateline_chars: usize,
+    /// It goes on where the block before it stopped, in mid-sentence.
+    pub continues: bool,
 }
 
 impl Block {
@@ -57,6 +61,7 @@ impl Block {
             kind,
             is_heading,
             dateline_chars: line.dateline_chars,
+            continues: false,
         }
     }
 }
@@ -64,9 +69,25 @@ impl Block {
 /// A headline probability from which a short line opens an article.
 const MIN_HEADLINE_PROBABILITY: f32 = 0.5;
 
-/// Splits decoded text into articles. At least one article comes back for text that is not blank.
-pub fn split(text: &[char], layout: Layout) -> Vec<Article> {
-    assemble(text, &blocks(text, layout))
+/// A page taken apart.
+#[derive(Debug, Default)]
+pub struct Page {
+    /// At least one for text that is not blank.
+    pub articles: Vec<Article>,
+    /// (passage that is left out, the same passage that is used).
+    pub duplicates: Vec<(Span, Span)>,
+    /// Paragraphs that stop in mid-sentence and whose rest was not found.
+    pub open_ends: Vec<Span>,
+}
+
+/// Splits decoded text into articles, in reading order.
+pub fn split(text: &[char], layout: Layout, model: &dyn Continuation) -> Page {
+    let repaired = repair::repair(text, blocks(text, layout), model);
+    Page {
+        articles: assemble(text, &repaired.blocks),
+        duplicates: repaired.duplicates,
+        open_ends: repaired.open_ends,
+    }
 }
 
 /// The blocks of a page, in page order.
@@ -100,6 +121,13 @@ pub fn body_blocks(text: &[char]) -> Vec<Block> {
         .into_iter()
         .map(|line| Block::new(&line, plain_kind(line.kind)))
         .collect()
+}
+
+/// The article of text whose title stands elsewhere.
+pub fn titled(text: &[char], title: &str) -> Article {
+    let mut article = assemble(text, &body_blocks(text)).swap_remove(0);
+    article.title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    article
 }
 
 fn plain_kind(kind: LineKind) -> BlockKind {
@@ -209,7 +237,9 @@ fn push_body(text: &[char], block: &Block, article: &mut Article) {
         article.add_credits(credits(&credit.text(text)));
         article.credit_spans.push(credit);
     }
-    if !span.is_empty() {
+    if !span.is_empty() && block.continues && article.has_body() {
+        article.continue_paragraph(text, &line::pieces(text, span));
+    } else if !span.is_empty() {
         article.push_paragraph(text, &line::pieces(text, span), block.is_heading);
     }
 }

@@ -1,9 +1,11 @@
 //! Rotary self-attention over a flat batch, sequence by sequence: no padding, no mask.
 
-use super::fused::{exp_of_negative, values};
+use super::cpu::elementwise::exponentiate;
+use super::cpu::rows::values;
+use super::cpu::vectorised::vectorised;
 use candle_core::{CpuStorage, CustomOp1, DType, Device, Layout, Result, Shape, Tensor};
 use rayon::prelude::*;
-use rten_gemm::{GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
+use rten_gemm::{GemmError, GemmExecutor, GemmInputA, GemmInputB, GemmOptions};
 use rten_tensor::NdTensorView;
 use std::sync::Arc;
 
@@ -96,6 +98,19 @@ struct FlatAttention {
     tables: Arc<(Vec<f32>, Vec<f32>)>,
 }
 
+/// Queries of one head that are taken at a time: their scores against 512 keys fill 128 KiB, which a core's cache
+/// holds, where all scores of the head would not.
+const QUERY_ROWS: usize = 64;
+
+/// Buffers that one thread keeps from head to head.
+#[derive(Default)]
+struct Buffers {
+    q: Vec<f32>,
+    k: Vec<f32>,
+    v: Vec<f32>,
+    scores: Vec<f32>,
+}
+
 impl CustomOp1 for FlatAttention {
     fn name(&self) -> &'static str {
         "flat-attention"
@@ -105,89 +120,135 @@ impl CustomOp1 for FlatAttention {
         let (tokens, columns) = layout.shape().dims2()?;
         let qkv = values(storage, layout)?;
         let (size, width) = (self.head_size, self.heads * self.head_size);
-        // One task a sequence and head: each needs length × length scores of its own.
-        let tasks: Vec<(usize, usize, usize)> = self
-            .cumulative_lengths
-            .windows(2)
-            .flat_map(|range| {
-                (0..self.heads).map(move |head| (range[0], range[1] - range[0], head))
-            })
-            .collect();
-        let parts: Vec<Vec<f32>> = tasks
-            .par_iter()
-            .map(|&(start, length, head)| {
-                self.one_head(
-                    &qkv[start * columns..(start + length) * columns],
-                    length,
-                    head,
-                )
-            })
-            .collect::<Result<_>>()?;
-        let mut out = vec![0.0; tokens * width];
-        for (&(start, _, head), part) in tasks.iter().zip(&parts) {
-            for (row, values) in part.chunks_exact(size).enumerate() {
-                let at = (start + row) * width + head * size;
-                out[at..at + size].copy_from_slice(values);
+        // First each sequence's heads one after another, so that every task writes a piece of its own.
+        let mut by_head = vec![0.0; tokens * width];
+        let mut tasks = Vec::new();
+        let mut rest = by_head.as_mut_slice();
+        for range in self.cumulative_lengths.windows(2) {
+            let sequence = &qkv[range[0] * columns..range[1] * columns];
+            for head in 0..self.heads {
+                let (out, later) = rest.split_at_mut((range[1] - range[0]) * size);
+                tasks.push((sequence, head, out));
+                rest = later;
             }
         }
+        tasks
+            .into_par_iter()
+            .try_for_each_init(Buffers::default, |buffers, (sequence, head, out)| {
+                self.one_head(sequence, head, buffers, out)
+            })
+            .map_err(|e| candle_core::Error::Msg(format!("attention: {e}")))?;
+        let mut out = vec![0.0; tokens * width];
+        let mut rest = out.as_mut_slice();
+        let mut sequences = Vec::new();
+        for range in self.cumulative_lengths.windows(2) {
+            let (sequence, later) = rest.split_at_mut((range[1] - range[0]) * width);
+            sequences.push((&by_head[range[0] * width..range[1] * width], sequence));
+            rest = later;
+        }
+        sequences.into_par_iter().for_each(|(by_head, out)| {
+            let length = out.len() / width;
+            for (head, part) in by_head.chunks_exact(length * size).enumerate() {
+                for (row, values) in part.chunks_exact(size).enumerate() {
+                    let at = row * width + head * size;
+                    out[at..at + size].copy_from_slice(values);
+                }
+            }
+        });
         Ok((CpuStorage::F32(out), (tokens, width).into()))
     }
 }
 
 impl FlatAttention {
-    /// One head of one sequence: length × head_size.
-    fn one_head(&self, qkv: &[f32], length: usize, head: usize) -> Result<Vec<f32>> {
+    /// One head of one sequence into `out`, length × head_size.
+    fn one_head(
+        &self,
+        qkv: &[f32],
+        head: usize,
+        buffers: &mut Buffers,
+        out: &mut [f32],
+    ) -> std::result::Result<(), GemmError> {
         let (size, width) = (self.head_size, self.heads * self.head_size);
-        let columns = 3 * width;
-        let q = self.rotated(qkv, length, head * size, 1.0 / (size as f32).sqrt());
-        let k = self.rotated(qkv, length, width + head * size, 1.0);
-        let v: Vec<f32> = qkv
-            .chunks_exact(columns)
-            .flat_map(|row| &row[2 * width + head * size..2 * width + (head + 1) * size])
-            .copied()
-            .collect();
-        let executor = GemmExecutor::<f32, f32, f32>::new();
-        let failed = |e| candle_core::Error::Msg(format!("attention: {e}"));
-        let matrix = |values| NdTensorView::from_data([length, size], values);
-        let mut scores = vec![0.0; length * length];
-        let keys = matrix(k.as_slice());
-        executor
-            .gemm(
-                &mut scores,
-                GemmInputA::Unpacked(matrix(q.as_slice())),
-                GemmInputB::Unpacked(keys.transposed()),
-                GemmOptions::default(),
-            )
-            .map_err(failed)?;
-        let sums = exponentiate(&mut scores, length);
-        let mut out = vec![0.0; length * size];
-        let weights = NdTensorView::from_data([length, length], scores.as_slice());
-        executor
-            .gemm(
-                &mut out,
-                GemmInputA::Unpacked(weights),
-                GemmInputB::Unpacked(matrix(v.as_slice())),
-                GemmOptions::default(),
-            )
-            .map_err(failed)?;
-        // Softmax's division, on the shorter rows.
-        for (row, sum) in out.chunks_exact_mut(size).zip(sums) {
-            row.iter_mut().for_each(|x| *x /= sum);
+        let Buffers { q, k, v, scores } = buffers;
+        self.rotate(qkv, head * size, 1.0 / (size as f32).sqrt(), q);
+        self.rotate(qkv, width + head * size, 1.0, k);
+        v.clear();
+        for row in qkv.chunks_exact(3 * width) {
+            v.extend_from_slice(&row[2 * width + head * size..2 * width + (head + 1) * size]);
         }
-        Ok(out)
+        let length = v.len() / size;
+        let executor = GemmExecutor::<f32, f32, f32>::new();
+        let keys = NdTensorView::from_data([length, size], k.as_slice());
+        let keys = executor.prepack_b(keys.transposed());
+        let v = executor.prepack_b(NdTensorView::from_data([length, size], v.as_slice()));
+        let blocks = q.chunks(QUERY_ROWS * size);
+        for (q, out) in blocks.zip(out.chunks_mut(QUERY_ROWS * size)) {
+            let rows = q.len() / size;
+            scores.resize(rows * length, 0.0);
+            executor.gemm(
+                scores,
+                GemmInputA::Unpacked(NdTensorView::from_data([rows, size], q)),
+                GemmInputB::Packed(&keys),
+                GemmOptions::default(),
+            )?;
+            let mut sums = [0.0; QUERY_ROWS];
+            exponentiate_rows(scores, length, &mut sums);
+            let weights = NdTensorView::from_data([rows, length], scores.as_slice());
+            executor.gemm(
+                out,
+                GemmInputA::Unpacked(weights),
+                GemmInputB::Packed(&v),
+                GemmOptions::default(),
+            )?;
+            // Softmax's division, on the shorter rows.
+            divide_rows(out, size, &sums);
+        }
+        Ok(())
     }
 
-    /// Queries or keys of one head with their positions turned in, times `scale`.
-    fn rotated(&self, qkv: &[f32], length: usize, offset: usize, scale: f32) -> Vec<f32> {
-        let (size, half) = (self.head_size, self.head_size / 2);
-        let columns = 3 * self.heads * size;
-        let mut out = vec![0.0; length * size];
+    /// Queries or keys of one head with their positions turned in, times `scale`, into `out`.
+    fn rotate(&self, qkv: &[f32], offset: usize, scale: f32, out: &mut Vec<f32>) {
+        let columns = 3 * self.heads * self.head_size;
+        out.resize(qkv.len() / columns * self.head_size, 0.0);
+        let (cos, sin) = (&self.tables.0, &self.tables.1);
+        rotate_rows(qkv, columns, offset, self.head_size, scale, cos, sin, out);
+    }
+}
+
+vectorised! {
+    /// Rows of scores become `exp(x − max)`; their sums go into `sums`.
+    fn exponentiate_rows(scores: &'a mut [f32], length: usize, sums: &'a mut [f32]) {
+        for (row, sum) in scores.chunks_exact_mut(length).zip(sums) {
+            *sum = exponentiate(row);
+        }
+    }
+}
+
+vectorised! {
+    fn divide_rows(rows: &'a mut [f32], width: usize, divisors: &'a [f32]) {
+        for (row, divisor) in rows.chunks_exact_mut(width).zip(divisors) {
+            let scale = 1.0 / divisor;
+            for x in row {
+                *x *= scale;
+            }
+        }
+    }
+}
+
+vectorised! {
+    #[expect(clippy::too_many_arguments, reason = "a loop's inputs, not an interface")]
+    fn rotate_rows(
+        qkv: &'a [f32],
+        columns: usize,
+        offset: usize,
+        size: usize,
+        scale: f32,
+        cos: &'a [f32],
+        sin: &'a [f32],
+        out: &'a mut [f32],
+    ) {
         let rows = out.chunks_exact_mut(size).zip(qkv.chunks_exact(columns));
-        let angles = self
-            .tables
-            .0
-            .chunks_exact(half)
-            .zip(self.tables.1.chunks_exact(half));
+        let angles = cos.chunks_exact(size / 2).zip(sin.chunks_exact(size / 2));
         for ((out, row), (cos, sin)) in rows.zip(angles) {
             let pairs = out
                 .chunks_exact_mut(2)
@@ -197,58 +258,7 @@ impl FlatAttention {
                 out[1] = (x[1] * cos + x[0] * sin) * scale;
             }
         }
-        out
     }
-}
-
-/// Every row becomes `exp(x − max)`; returns the rows' sums.
-fn exponentiate(scores: &mut [f32], length: usize) -> Vec<f32> {
-    let mut sums = vec![0.0; length];
-    pulp::Arch::new().dispatch(|| {
-        // Plain loops: only what is inlined here is compiled for the wide instructions.
-        for (row, sum) in scores.chunks_exact_mut(length).zip(&mut sums) {
-            *sum = exponentiate_row(row);
-        }
-    });
-    sums
-}
-
-const LANES: usize = 16;
-
-/// Works in lanes, so that it vectorises and always adds in the same order.
-#[inline(always)]
-fn exponentiate_row(row: &mut [f32]) -> f32 {
-    let mut highest = [f32::NEG_INFINITY; LANES];
-    let chunks = row.chunks_exact(LANES);
-    let mut max = f32::NEG_INFINITY;
-    for &x in chunks.remainder() {
-        max = if x > max { x } else { max };
-    }
-    for chunk in chunks {
-        for (high, &x) in highest.iter_mut().zip(chunk) {
-            *high = if x > *high { x } else { *high };
-        }
-    }
-    for high in highest {
-        max = if high > max { high } else { max };
-    }
-    let mut sums = [0.0f32; LANES];
-    let mut chunks = row.chunks_exact_mut(LANES);
-    for chunk in &mut chunks {
-        for (x, sum) in chunk.iter_mut().zip(&mut sums) {
-            *x = exp_of_negative(*x - max);
-            *sum += *x;
-        }
-    }
-    let mut total = 0.0;
-    for x in chunks.into_remainder() {
-        *x = exp_of_negative(*x - max);
-        total += *x;
-    }
-    for sum in sums {
-        total += sum;
-    }
-    total
 }
 
 #[cfg(test)]

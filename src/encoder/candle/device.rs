@@ -1,5 +1,6 @@
 //! Choosing where to compute.
 
+use super::cpu::matrix::int8_is_exact;
 use candle_core::{DType, Device};
 use std::fmt;
 use std::str::FromStr;
@@ -44,13 +45,14 @@ impl fmt::Display for DeviceChoice {
     }
 }
 
-/// `--dtype`: the number format the encoder computes in.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+/// The number format the encoder computes in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Precision {
-    #[default]
     F32,
     F16,
     Bf16,
+    /// Linear layers in int8, everything else in f32; on the CPU.
+    Int8,
 }
 
 impl Precision {
@@ -59,28 +61,52 @@ impl Precision {
             Self::F32 => "f32",
             Self::F16 => "f16",
             Self::Bf16 => "bf16",
+            Self::Int8 => "int8",
         }
     }
 
+    /// The format of the tensors.
     pub(crate) fn dtype(self) -> DType {
         match self {
-            Self::F32 => DType::F32,
+            Self::F32 | Self::Int8 => DType::F32,
             Self::F16 => DType::F16,
             Self::Bf16 => DType::BF16,
         }
     }
+
+    /// What `auto` means for a RoFormer: int8 on a CPU that computes it exactly, else f32.
+    pub fn best_for(device: &Device) -> Self {
+        if matches!(device, Device::Cpu) && int8_is_exact() {
+            Self::Int8
+        } else {
+            Self::F32
+        }
+    }
 }
 
-impl FromStr for Precision {
+/// `--dtype`: a format, or (`None`) the best one for model and device.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PrecisionChoice(pub Option<Precision>);
+
+impl FromStr for PrecisionChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        match text {
-            "f32" => Ok(Self::F32),
-            "f16" => Ok(Self::F16),
-            "bf16" => Ok(Self::Bf16),
-            _ => Err("expected f32, f16 or bf16".to_owned()),
-        }
+        let precision = match text {
+            "auto" => return Ok(Self(None)),
+            "f32" => Precision::F32,
+            "f16" => Precision::F16,
+            "bf16" => Precision::Bf16,
+            "int8" => Precision::Int8,
+            _ => return Err("expected auto, f32, f16, bf16 or int8".to_owned()),
+        };
+        Ok(Self(Some(precision)))
+    }
+}
+
+impl From<Precision> for PrecisionChoice {
+    fn from(precision: Precision) -> Self {
+        Self(Some(precision))
     }
 }
 

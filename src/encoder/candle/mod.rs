@@ -2,9 +2,9 @@
 
 mod attention;
 pub mod bert;
+mod cpu;
 pub mod dense;
 pub mod device;
-mod fused;
-mod linear;
+mod layer;
 pub mod roformer;
 pub mod weights;

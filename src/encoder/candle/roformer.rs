@@ -4,8 +4,8 @@
 //! attention runs sequence by sequence, so there is no padding and no mask (and no −∞ to turn into NaN in f16).
 
 use super::attention::Rotary;
-use super::fused::{ResidualNorm, gelu};
-use super::linear::Linear;
+use super::device::Precision;
+use super::layer::{Layer, LayerSource};
 use super::weights::Weights;
 use crate::encoder::{EncodeError, Encoder, HiddenStates, TokenBatch};
 use candle_core::{DType, Device, Result, Tensor};
@@ -42,16 +42,6 @@ impl RoFormerConfig {
     }
 }
 
-struct Layer {
-    /// Query, key and value in one product.
-    qkv: Linear,
-    attention_output: Linear,
-    attention_norm: ResidualNorm,
-    intermediate: Linear,
-    output: Linear,
-    output_norm: ResidualNorm,
-}
-
 /// The encoder on its device.
 pub struct RoFormer {
     config: RoFormerConfig,
@@ -70,10 +60,13 @@ impl RoFormer {
         config: RoFormerConfig,
         weights: &mut Weights,
         device: Device,
-        dtype: DType,
+        precision: Precision,
         max_tokens: usize,
     ) -> std::result::Result<Self, String> {
         config.check()?;
+        let on_cpu = matches!(device, Device::Cpu);
+        let dtype = precision.dtype();
+        let failed = |e: candle_core::Error| e.to_string();
         let (h, m) = (config.hidden_size, config.intermediate_size);
         let embeddings = weights.take(
             "word_embeddings.weight",
@@ -81,54 +74,25 @@ impl RoFormer {
             dtype,
             &device,
         )?;
-        let mut vector = |name: &str, width: usize| weights.take(name, &[width], dtype, &device);
+        let mut vector = |name: &str| weights.take(name, &[h], dtype, &device);
         let embedding_norm = (
-            vector("embedding_norm.weight", h)?,
-            vector("embedding_norm.bias", h)?,
+            vector("embedding_norm.weight")?,
+            vector("embedding_norm.bias")?,
         );
-        let failed = |e: candle_core::Error| e.to_string();
         let mut layers = Vec::with_capacity(config.num_hidden_layers);
         for i in 0..config.num_hidden_layers {
-            let name = |part: &str| format!("layer.{i}.{part}");
-            let mut matrix = |part: &str, outputs: usize, inputs: usize| {
-                let weight = weights.take(
-                    &name(&format!("{part}.weight")),
-                    &[outputs, inputs],
-                    dtype,
-                    &device,
-                )?;
-                let bias =
-                    weights.take(&name(&format!("{part}.bias")), &[outputs], dtype, &device)?;
-                Ok::<_, String>((weight, bias))
+            let source = LayerSource {
+                weights,
+                prefix: format!("layer.{i}."),
+                hidden: h,
+                middle: m,
+                epsilon: config.layer_norm_eps as f32,
             };
-            let (q, k, v) = (
-                matrix("query", h, h)?,
-                matrix("key", h, h)?,
-                matrix("value", h, h)?,
-            );
-            let (attention_output, intermediate, output) = (
-                matrix("attention_output", h, h)?,
-                matrix("intermediate", m, h)?,
-                matrix("output", h, m)?,
-            );
-            let mut norm = |part: &str| {
-                let weight =
-                    weights.take(&name(&format!("{part}.weight")), &[h], dtype, &device)?;
-                let shift = weights.take(&name(&format!("{part}.bias")), &[h], dtype, &device)?;
-                ResidualNorm::new(&weight, &shift, config.layer_norm_eps as f32).map_err(failed)
-            };
-            let (attention_norm, output_norm) = (norm("attention_norm")?, norm("output_norm")?);
-            let linear =
-                |(weight, bias): (Tensor, Tensor)| Linear::new(&weight, &bias).map_err(failed);
-            let qkv_weight = Tensor::cat(&[q.0, k.0, v.0], 0).map_err(failed)?;
-            let qkv_bias = Tensor::cat(&[q.1, k.1, v.1], 0).map_err(failed)?;
-            layers.push(Layer {
-                qkv: linear((qkv_weight, qkv_bias))?,
-                attention_output: linear(attention_output)?,
-                attention_norm,
-                intermediate: linear(intermediate)?,
-                output: linear(output)?,
-                output_norm,
+            layers.push(match precision {
+                Precision::F32 | Precision::Int8 if on_cpu => {
+                    Layer::on_cpu(source, precision == Precision::Int8)?
+                }
+                _ => Layer::on_device(source, dtype, &device)?,
             });
         }
         let heads = config.num_attention_heads;
@@ -152,14 +116,7 @@ impl RoFormer {
         let mut x =
             candle_nn::ops::layer_norm(&x, weight, bias, self.config.layer_norm_eps as f32)?;
         for layer in &self.layers {
-            let attended = self
-                .rotary
-                .attend(&layer.qkv.forward(&x)?, cumulative_lengths)?;
-            x = layer
-                .attention_norm
-                .apply(layer.attention_output.forward(&attended)?, &x)?;
-            let inner = gelu(layer.intermediate.forward(&x)?)?;
-            x = layer.output_norm.apply(layer.output.forward(&inner)?, &x)?;
+            x = layer.forward(&x, &self.rotary, cumulative_lengths)?;
         }
         Ok(x)
     }

@@ -35,7 +35,8 @@ impl Weights {
         })
     }
 
-    /// A tensor of exactly this shape, in this number format, on this device.
+    /// A tensor of exactly this shape, in this number format, on this device. A matrix stored as bytes around 128
+    /// with a scale for each row (`NAME.scale`) is turned into numbers.
     pub fn take(
         &mut self,
         name: &str,
@@ -47,6 +48,12 @@ impl Weights {
             .tensors
             .remove(name)
             .ok_or_else(|| format!("tensor `{name}` is missing"))?;
+        let tensor = match self.tensors.remove(&format!("{name}.scale")) {
+            Some(scale) => {
+                dequantised(&tensor, &scale).map_err(|e| format!("tensor `{name}`: {e}"))?
+            }
+            None => tensor,
+        };
         if tensor.dims() != shape {
             return Err(format!(
                 "tensor `{name}` has shape {:?}, expected {shape:?}",
@@ -96,5 +103,35 @@ impl Weights {
             .into_iter()
             .map(|(name, tensor)| (strip(name), tensor))
             .collect()
+    }
+}
+
+fn dequantised(bytes: &Tensor, scale: &Tensor) -> candle_core::Result<Tensor> {
+    let scale = scale.to_dtype(DType::F32)?.unsqueeze(1)?;
+    (bytes.to_dtype(DType::F32)? - 128.0)?.broadcast_mul(&scale)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_with_scales_become_numbers() {
+        let device = Device::Cpu;
+        let mut weights = Weights {
+            tensors: HashMap::from([
+                (
+                    "a".to_owned(),
+                    Tensor::new(&[[128u8, 130], [1, 255]], &device).unwrap(),
+                ),
+                (
+                    "a.scale".to_owned(),
+                    Tensor::new(&[0.5f32, 2.0], &device).unwrap(),
+                ),
+            ]),
+        };
+        let found = weights.take_values("a", &[2, 2]).unwrap();
+        assert_eq!(found, [0.0, 1.0, -254.0, 254.0]);
+        assert!(weights.take_values("a", &[2, 2]).is_err());
     }
 }

@@ -1,0 +1,139 @@
+//! Words, and the things a segmenter cuts apart put together again.
+
+use super::MAX_QUOTED_CHARS;
+use crate::document::Span;
+use crate::text::fold::is_han;
+use crate::text::lexicon::LEXICON;
+use crate::text::words::{Word, WordClass, words};
+
+/// A word, or words that only make sense together.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Unit {
+    pub span: Span,
+    pub class: WordClass,
+    /// Words inside.
+    pub words: usize,
+    pub joins: Joins,
+}
+
+/// How a unit may take part in a phrase.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Joins {
+    /// Anywhere.
+    Anywhere,
+    /// Inside a phrase, not at its ends (`的`, `与`, stop words).
+    Inside,
+    /// Never: punctuation.
+    Never,
+}
+
+/// Lower case for comparison; one character stays one character.
+pub(super) fn key_of(text: &[char]) -> Vec<char> {
+    text.iter().map(|c| c.to_ascii_lowercase()).collect()
+}
+
+/// Words of one stretch of text with the things a segmenter cuts apart put together again:
+/// `马吉德·拉什德`, `“巴渝工匠杯”`, `（西安）`, `054B型`.
+pub(super) fn units(text: &[char], span: Span) -> Vec<Unit> {
+    let slice = span.of(text);
+    let words: Vec<Word> = words(slice);
+    let mut out: Vec<Unit> = Vec::with_capacity(words.len());
+    let mut i = 0;
+    while i < words.len() {
+        let word = words[i];
+        let first = slice[word.span.start];
+        // A short marked stretch is one unit that can stand inside a phrase: 专精特新“小巨人”企业.
+        let closing = match first {
+            '“' => Some('”'),
+            '《' => Some('》'),
+            '（' => Some('）'),
+            '(' => Some(')'),
+            _ => None,
+        };
+        if word.span.len() == 1
+            && let Some(closing) = closing
+            && let Some(length) = slice[word.span.start..]
+                .iter()
+                .take(MAX_QUOTED_CHARS + 2)
+                .position(|&c| c == closing)
+        {
+            let inner = &slice[word.span.start + 1..word.span.start + length];
+            let plain = inner
+                .iter()
+                .all(|&c| !matches!(c, '，' | '。' | '；' | '！' | '？' | '“' | '《' | '：'));
+            let end = word.span.start + length + 1;
+            let last = words[i..].iter().position(|w| w.span.end == end);
+            if let Some(last) = last
+                && plain
+                && length > 1
+            {
+                let bracket = matches!(first, '（' | '(');
+                out.push(Unit {
+                    span: Span::new(word.span.start, end).shifted(span.start),
+                    class: WordClass::Name,
+                    words: last.saturating_sub(1).max(1),
+                    joins: if bracket && length > 8 {
+                        Joins::Never
+                    } else {
+                        Joins::Anywhere
+                    },
+                });
+                // Its words follow as units of their own, so that phrases inside are found too.
+                i += 1;
+                continue;
+            }
+        }
+        out.push(Unit {
+            span: word.span.shifted(span.start),
+            class: word.class,
+            words: 1,
+            joins: joins(word.span.of(slice), word.class),
+        });
+        i += 1;
+    }
+    merge_names(text, out)
+}
+
+pub(super) fn joins(word: &[char], class: WordClass) -> Joins {
+    if word.iter().all(|&c| !is_han(c) && !c.is_alphanumeric()) {
+        return if matches!(word, ['·' | '-' | '—' | '、']) {
+            Joins::Inside
+        } else {
+            Joins::Never
+        };
+    }
+    let text: String = word.iter().collect();
+    let lone_number = word.len() == 1 && class == WordClass::Number;
+    if LEXICON.function.contains(text.as_str()) || class == WordClass::Other || lone_number {
+        return Joins::Inside;
+    }
+    Joins::Anywhere
+}
+
+/// Puts transliterated names (`A·B·C`) together.
+pub(super) fn merge_names(text: &[char], units: Vec<Unit>) -> Vec<Unit> {
+    let mut out: Vec<Unit> = Vec::with_capacity(units.len());
+    let mut after_dot = false;
+    for unit in units {
+        let dot = unit.span.of(text) == ['·'];
+        let adjacent = out
+            .last()
+            .is_some_and(|last| last.span.end == unit.span.start);
+        let word = unit.joins != Joins::Never && !dot;
+        match out.last_mut() {
+            Some(last)
+                if adjacent && ((dot && last.joins != Joins::Never) || (after_dot && word)) =>
+            {
+                last.span.end = unit.span.end;
+                last.class = WordClass::Person;
+                last.joins = Joins::Anywhere;
+                after_dot = dot;
+            }
+            _ => {
+                out.push(unit);
+                after_dot = false;
+            }
+        }
+    }
+    out
+}

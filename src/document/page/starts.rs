@@ -1,0 +1,61 @@
+//! Does a fragment begin in mid-sentence? A small trained table of first characters.
+//!
+//! Page repair asks the encoder about pairs of fragments; this says which ones are worth asking about.
+
+use crate::text::hash::fnv1a;
+
+/// Rows of the table.
+pub const ROWS: usize = 1 << 14;
+/// The table holds logits in units of one sixteenth, around 128.
+const UNIT: f32 = 16.0;
+
+/// Logits by the first one, two and three characters, hashed. Trained by `training/jianbao_training/starts.py`.
+#[derive(Debug, Clone)]
+pub struct SentenceStarts {
+    rows: Vec<u8>,
+}
+
+impl SentenceStarts {
+    /// From a table of [`ROWS`] bytes.
+    pub fn new(rows: Vec<u8>) -> Option<Self> {
+        (rows.len() == ROWS).then_some(Self { rows })
+    }
+
+    /// Above 0 when the (folded) fragment looks like the middle of a sentence rather than its beginning.
+    pub fn openness(&self, fragment: &[char]) -> f32 {
+        let first: Vec<char> = fragment
+            .iter()
+            .take(12)
+            .copied()
+            .filter(|c| !c.is_whitespace())
+            .collect();
+        ['1', '2', '3']
+            .into_iter()
+            .zip(1..=first.len())
+            .map(|(mark, n)| {
+                let gram = [&[mark], &first[..n]].concat();
+                let byte = self.rows[(fnv1a(&gram) % ROWS as u64) as usize];
+                (f32::from(byte) - 128.0) / UNIT
+            })
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sums_the_rows_of_the_first_characters() {
+        let mut rows = vec![128; ROWS];
+        let row = |text: &str| (fnv1a(&text.chars().collect::<Vec<_>>()) % ROWS as u64) as usize;
+        rows[row("1的")] = 144;
+        rows[row("2的人")] = 120;
+        let table = SentenceStarts::new(rows).unwrap();
+        let openness = |text: &str| table.openness(&text.chars().collect::<Vec<_>>());
+        assert_eq!(openness("的"), 1.0);
+        assert_eq!(openness("的 人们"), 0.5);
+        assert_eq!(openness(""), 0.0);
+        assert!(SentenceStarts::new(vec![0; 3]).is_none());
+    }
+}

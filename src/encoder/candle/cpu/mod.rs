@@ -1,0 +1,17 @@
+//! The encoder's layers on the CPU: packed matrices, blocks of tokens that stay in the cache.
+//!
+//! Between two attentions everything is row by row, so a block of [`BLOCK_ROWS`] tokens goes through all of it
+//! (projection, norm, the wide middle, norm, the next queries, keys and values) without leaving the core's cache,
+//! and blocks run in parallel. No result depends on where a block ends.
+
+pub(super) mod vectorised;
+
+pub(super) mod elementwise;
+pub(super) mod matrix;
+pub(super) mod rows;
+
+pub(super) use matrix::Matrix;
+pub(super) use rows::{AfterAttention, BeforeAttention, Residual, RowLayer};
+
+/// Tokens that one thread takes at a time.
+pub(super) const BLOCK_ROWS: usize = 64;

@@ -1,0 +1,178 @@
+//! A transformer layer's parameters: packed on the CPU, plain tensors elsewhere.
+
+use super::attention::Rotary;
+use super::cpu::{AfterAttention, BeforeAttention, Matrix, Residual, RowLayer};
+use super::weights::Weights;
+use candle_core::{DType, Device, Result, Tensor};
+
+/// Where a layer's tensors come from, and the sizes of hidden states and of the wide middle.
+pub(super) struct LayerSource<'a> {
+    pub weights: &'a mut Weights,
+    pub prefix: String,
+    pub hidden: usize,
+    pub middle: usize,
+    pub epsilon: f32,
+}
+
+impl LayerSource<'_> {
+    /// Weight (outputs × inputs) and bias.
+    fn matrix(
+        &mut self,
+        part: &str,
+        outputs: usize,
+        inputs: usize,
+        dtype: DType,
+        device: &Device,
+    ) -> std::result::Result<(Tensor, Tensor), String> {
+        let name = format!("{}{part}", self.prefix);
+        let weight =
+            self.weights
+                .take(&format!("{name}.weight"), &[outputs, inputs], dtype, device)?;
+        let bias = self
+            .weights
+            .take(&format!("{name}.bias"), &[outputs], dtype, device)?;
+        Ok((weight, bias))
+    }
+
+    /// Weight and shift.
+    fn norm(
+        &mut self,
+        part: &str,
+        dtype: DType,
+        device: &Device,
+    ) -> std::result::Result<(Tensor, Tensor), String> {
+        let name = format!("{}{part}", self.prefix);
+        let mut vector = |kind: &str| {
+            self.weights
+                .take(&format!("{name}.{kind}"), &[self.hidden], dtype, device)
+        };
+        Ok((vector("weight")?, vector("bias")?))
+    }
+
+    /// All tensors of a layer: query, key and value as one matrix, the three others, the two norms.
+    fn take(&mut self, dtype: DType, device: &Device) -> std::result::Result<LayerTensors, String> {
+        let (h, m) = (self.hidden, self.middle);
+        let (q, k, v) = (
+            self.matrix("query", h, h, dtype, device)?,
+            self.matrix("key", h, h, dtype, device)?,
+            self.matrix("value", h, h, dtype, device)?,
+        );
+        let join = |parts: [Tensor; 3]| Tensor::cat(&parts, 0).map_err(|e| e.to_string());
+        let matrices = [
+            (join([q.0, k.0, v.0])?, join([q.1, k.1, v.1])?),
+            self.matrix("attention_output", h, h, dtype, device)?,
+            self.matrix("intermediate", m, h, dtype, device)?,
+            self.matrix("output", h, m, dtype, device)?,
+        ];
+        let norms = [
+            self.norm("attention_norm", dtype, device)?,
+            self.norm("output_norm", dtype, device)?,
+        ];
+        Ok((matrices, norms))
+    }
+}
+
+/// Weights with their biases, norms with their shifts.
+type LayerTensors = ([(Tensor, Tensor); 4], [(Tensor, Tensor); 2]);
+
+/// One layer on its device.
+pub(super) enum Layer {
+    Cpu(Box<RowLayer>),
+    Device(DeviceLayer),
+}
+
+impl Layer {
+    /// For the CPU in f32, or with int8 matrices.
+    pub fn on_cpu(mut source: LayerSource<'_>, int8: bool) -> std::result::Result<Self, String> {
+        let (matrices, norms) = source.take(DType::F32, &Device::Cpu)?;
+        let values = |tensor: &Tensor| {
+            tensor
+                .flatten_all()
+                .and_then(|t| t.to_vec1::<f32>())
+                .map_err(|e| e.to_string())
+        };
+        let matrix = |(weight, bias): &(Tensor, Tensor)| {
+            Ok::<_, String>(Matrix::new(&values(weight)?, values(bias)?, int8))
+        };
+        let residual = |(weight, shift): &(Tensor, Tensor)| {
+            Ok::<_, String>(Residual {
+                weight: values(weight)?,
+                shift: values(shift)?,
+                epsilon: source.epsilon,
+            })
+        };
+        Ok(Self::Cpu(Box::new(RowLayer {
+            qkv: matrix(&matrices[0])?,
+            attention_output: matrix(&matrices[1])?,
+            attention_norm: residual(&norms[0])?,
+            intermediate: matrix(&matrices[2])?,
+            output: matrix(&matrices[3])?,
+            output_norm: residual(&norms[1])?,
+        })))
+    }
+
+    /// For any device and floating-point format.
+    pub fn on_device(
+        mut source: LayerSource<'_>,
+        dtype: DType,
+        device: &Device,
+    ) -> std::result::Result<Self, String> {
+        let (matrices, norms) = source.take(dtype, device)?;
+        let linear = |(weight, bias): &(Tensor, Tensor)| {
+            let weight = weight.t().and_then(|t| t.contiguous());
+            Ok::<_, String>((weight.map_err(|e| e.to_string())?, bias.clone()))
+        };
+        Ok(Self::Device(DeviceLayer {
+            qkv: linear(&matrices[0])?,
+            attention_output: linear(&matrices[1])?,
+            intermediate: linear(&matrices[2])?,
+            output: linear(&matrices[3])?,
+            norms,
+            epsilon: source.epsilon,
+        }))
+    }
+
+    /// Hidden states (tokens × hidden) of a flat batch → the next layer's.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        rotary: &Rotary,
+        cumulative_lengths: &[usize],
+    ) -> Result<Tensor> {
+        match self {
+            Self::Cpu(layer) => {
+                let qkv = x.apply_op1_no_bwd(&BeforeAttention(layer))?;
+                let attended = rotary.attend(&qkv, cumulative_lengths)?;
+                attended.apply_op2_no_bwd(x, &AfterAttention(layer))
+            }
+            Self::Device(layer) => layer.forward(x, rotary, cumulative_lengths),
+        }
+    }
+}
+
+/// Plain tensors: weights as inputs × outputs.
+pub(super) struct DeviceLayer {
+    qkv: (Tensor, Tensor),
+    attention_output: (Tensor, Tensor),
+    intermediate: (Tensor, Tensor),
+    output: (Tensor, Tensor),
+    norms: [(Tensor, Tensor); 2],
+    epsilon: f32,
+}
+
+impl DeviceLayer {
+    fn forward(&self, x: &Tensor, rotary: &Rotary, cumulative_lengths: &[usize]) -> Result<Tensor> {
+        let linear =
+            |x: &Tensor, (weight, bias): &(Tensor, Tensor)| x.matmul(weight)?.broadcast_add(bias);
+        let norm = |x: &Tensor, (weight, shift): &(Tensor, Tensor)| {
+            candle_nn::ops::layer_norm(x, weight, shift, self.epsilon)
+        };
+        let attended = rotary.attend(&linear(x, &self.qkv)?, cumulative_lengths)?;
+        let x = norm(
+            &(linear(&attended, &self.attention_output)? + x)?,
+            &self.norms[0],
+        )?;
+        let inner = linear(&x, &self.intermediate)?.gelu_erf()?;
+        norm(&(linear(&inner, &self.output)? + &x)?, &self.norms[1])
+    }
+}

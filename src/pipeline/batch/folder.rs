@@ -1,0 +1,303 @@
+//! The output folder: finished parts, and whole files only.
+
+use super::flow::Sink;
+use super::tasks::{Finished, Identity};
+use crate::output::json::line;
+use crate::output::record::Record;
+use serde::Deserialize;
+use std::collections::BTreeSet;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// Where a run writes. One program at a time: the lock goes with the value.
+#[derive(Debug)]
+pub struct OutputFolder {
+    root: PathBuf,
+    _lock: File,
+}
+
+/// Prefix of files that are being written; what an interrupted run left is removed.
+const UNFINISHED: &str = ".unfinished-";
+
+impl OutputFolder {
+    /// Opens the folder, making it when it is not there. `WouldBlock` means that another run holds it.
+    pub fn open(root: &Path) -> std::io::Result<Self> {
+        fs::create_dir_all(root.join("parts"))?;
+        let lock = File::create(root.join(".lock"))?;
+        lock.try_lock().map_err(|e| match e {
+            fs::TryLockError::WouldBlock => std::io::ErrorKind::WouldBlock.into(),
+            fs::TryLockError::Error(e) => e,
+        })?;
+        for folder in [root.to_owned(), root.join("parts")] {
+            for entry in fs::read_dir(folder)? {
+                let entry = entry?;
+                if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+                    fs::remove_file(entry.path())?;
+                }
+            }
+        }
+        Ok(Self {
+            root: root.to_owned(),
+            _lock: lock,
+        })
+    }
+
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.root.join(name)
+    }
+
+    pub fn part(&self, part: usize) -> PathBuf {
+        self.root.join("parts").join(format!("{part:05}.jsonl"))
+    }
+
+    /// Removes everything that a run wrote.
+    pub fn clear(&self) -> std::io::Result<()> {
+        fs::remove_dir_all(self.root.join("parts"))?;
+        fs::create_dir(self.root.join("parts"))?;
+        for name in RESULTS {
+            match fs::remove_file(self.path(name)) {
+                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The parts that are there, whole.
+    pub fn finished(&self) -> std::io::Result<FinishedParts> {
+        let mut parts = BTreeSet::new();
+        for entry in fs::read_dir(self.root.join("parts"))? {
+            let path = entry?.path();
+            let number = path
+                .file_name()
+                .and_then(|name| name.to_str())
+                .and_then(|name| name.strip_suffix(".jsonl"))
+                .and_then(|name| name.parse().ok());
+            // Renamed only when whole; the last byte is looked at all the same, for file systems that lie.
+            if let Some(number) = number
+                && ends_with_newline(&path)?
+            {
+                parts.insert(number);
+            }
+        }
+        Ok(FinishedParts {
+            root: self.root.clone(),
+            parts,
+        })
+    }
+
+    /// Writes a file whole or not at all: temporary file, sync, rename, sync of the folder.
+    pub fn write(
+        &self,
+        target: &Path,
+        fill: impl FnOnce(&mut (dyn Write + Send)) -> std::io::Result<()>,
+    ) -> std::io::Result<()> {
+        let folder = target.parent().unwrap_or(&self.root);
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(UNFINISHED);
+        #[cfg(unix)]
+        {
+            use std::os::unix::fs::PermissionsExt;
+            builder.permissions(fs::Permissions::from_mode(0o666));
+        }
+        let file = builder.tempfile_in(folder)?;
+        let mut writer = std::io::BufWriter::new(file);
+        fill(&mut writer)?;
+        let file = writer.into_inner().map_err(|e| e.into_error())?;
+        file.as_file().sync_all()?;
+        file.persist(target)?;
+        #[cfg(unix)]
+        File::open(folder)?.sync_all()?;
+        Ok(())
+    }
+}
+
+/// Files beside `parts/` that a run writes.
+pub const RESULTS: [&str; 5] = [
+    "run.json",
+    "inputs.jsonl",
+    "results.jsonl",
+    "results.parquet",
+    "errors.jsonl",
+];
+
+fn ends_with_newline(path: &Path) -> std::io::Result<bool> {
+    let mut file = File::open(path)?;
+    if file.metadata()?.len() == 0 {
+        return Ok(false);
+    }
+    file.seek(SeekFrom::End(-1))?;
+    let mut last = [0];
+    file.read_exact(&mut last)?;
+    Ok(last == *b"\n")
+}
+
+/// Parts of an earlier run.
+#[derive(Debug, Clone)]
+pub struct FinishedParts {
+    root: PathBuf,
+    parts: BTreeSet<usize>,
+}
+
+impl FinishedParts {
+    pub fn len(&self) -> usize {
+        self.parts.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.parts.is_empty()
+    }
+
+    /// The highest number.
+    pub fn last(&self) -> Option<usize> {
+        self.parts.last().copied()
+    }
+}
+
+impl Finished for FinishedParts {
+    fn contains(&self, part: usize) -> bool {
+        self.parts.contains(&part)
+    }
+
+    fn identities(&self, part: usize) -> std::io::Result<Vec<Identity>> {
+        #[derive(Deserialize)]
+        struct Record {
+            id: String,
+            source: Source,
+        }
+        #[derive(Deserialize)]
+        struct Source {
+            sha256: Option<String>,
+        }
+        let path = self.root.join("parts").join(format!("{part:05}.jsonl"));
+        BufReader::new(File::open(path)?)
+            .lines()
+            .map(|line| {
+                let record: Record = serde_json::from_str(&line?)?;
+                Ok((record.id, record.source.sha256))
+            })
+            .collect()
+    }
+}
+
+/// Collects a part's records and hands them on when it is complete.
+pub struct PartSink<W: FnMut(usize, &[u8]) -> std::io::Result<()>> {
+    write: W,
+    part: usize,
+    lines: Vec<u8>,
+}
+
+impl<W: FnMut(usize, &[u8]) -> std::io::Result<()>> PartSink<W> {
+    pub fn new(write: W) -> Self {
+        Self {
+            write,
+            part: 0,
+            lines: Vec::new(),
+        }
+    }
+}
+
+impl<W: FnMut(usize, &[u8]) -> std::io::Result<()>> Sink for PartSink<W> {
+    fn record(&mut self, part: usize, record: &Record) -> std::io::Result<()> {
+        if part != self.part {
+            self.end()?;
+        }
+        self.part = part;
+        self.lines.extend_from_slice(line(record).as_bytes());
+        Ok(())
+    }
+
+    fn end(&mut self) -> std::io::Result<()> {
+        if !self.lines.is_empty() {
+            (self.write)(self.part, &self.lines)?;
+            self.lines.clear();
+        }
+        Ok(())
+    }
+}
+
+/// Writes every record as it comes.
+pub struct StreamSink<W: Write>(pub std::io::BufWriter<W>);
+
+impl<W: Write> Sink for StreamSink<W> {
+    fn record(&mut self, _: usize, record: &Record) -> std::io::Result<()> {
+        self.0.write_all(line(record).as_bytes())
+    }
+
+    fn end(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+
+    fn idle(&mut self) -> std::io::Result<()> {
+        self.0.flush()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pipeline::document::Problem;
+
+    fn failure(id: &str) -> Record {
+        Problem::Unread("missing", "is gone".to_owned()).record(id, id)
+    }
+
+    #[test]
+    fn a_part_is_written_when_the_next_one_begins() {
+        let mut written = Vec::new();
+        let mut sink = PartSink::new(|part, bytes: &[u8]| {
+            written.push((part, bytes.iter().filter(|&&b| b == b'\n').count()));
+            Ok(())
+        });
+        for (part, id) in [(0, "a"), (0, "b"), (3, "c")] {
+            sink.record(part, &failure(id)).unwrap();
+        }
+        sink.end().unwrap();
+        sink.end().unwrap();
+        assert_eq!(written, [(0, 2), (3, 1)]);
+    }
+
+    #[test]
+    fn finished_parts_know_their_inputs_and_leftovers_go() {
+        let folder = tempfile::tempdir().unwrap();
+        {
+            let output = OutputFolder::open(folder.path()).unwrap();
+            let text = [line(&failure("a")), line(&failure("b"))].concat();
+            let write = |out: &mut (dyn Write + Send)| out.write_all(text.as_bytes());
+            output.write(&output.part(7), write).unwrap();
+            fs::write(output.part(8), "cut off").unwrap();
+            fs::write(folder.path().join("parts/.unfinished-x"), "").unwrap();
+            let busy = OutputFolder::open(folder.path()).unwrap_err();
+            assert_eq!(busy.kind(), std::io::ErrorKind::WouldBlock);
+        }
+        let output = OutputFolder::open(folder.path()).unwrap();
+        let finished = output.finished().unwrap();
+        assert_eq!((finished.len(), finished.last()), (1, Some(7)));
+        let identities = finished.identities(7).unwrap();
+        assert_eq!(identities, [("a".to_owned(), None), ("b".to_owned(), None)]);
+        assert!(!folder.path().join("parts/.unfinished-x").exists());
+        output.clear().unwrap();
+        assert!(output.finished().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_filled_is_not_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = OutputFolder::open(folder.path()).unwrap();
+        let full = |_: &mut (dyn Write + Send)| Err(std::io::ErrorKind::StorageFull.into());
+        assert!(output.write(&output.path("run.json"), full).is_err());
+        let left: Vec<_> = fs::read_dir(folder.path())
+            .unwrap()
+            .map(|e| e.unwrap().file_name())
+            .collect();
+        assert!(
+            left.iter().all(|name| name == ".lock" || name == "parts"),
+            "{left:?}"
+        );
+    }
+}

@@ -1,0 +1,179 @@
+//! Lines of bounded length from a stream, and the documents they hold.
+
+use super::inputs::Compression;
+use serde::Deserialize;
+use std::io::{BufRead, BufReader, Read};
+
+/// Opens a stream of lines.
+pub fn open<'a>(
+    reader: impl Read + Send + 'a,
+    compression: Compression,
+) -> std::io::Result<Box<dyn BufRead + Send + 'a>> {
+    const BUFFER: usize = 1 << 16;
+    Ok(match compression {
+        Compression::None => Box::new(BufReader::with_capacity(BUFFER, reader)),
+        Compression::Gzip => {
+            let decoder = flate2::bufread::MultiGzDecoder::new(BufReader::new(reader));
+            Box::new(BufReader::with_capacity(BUFFER, decoder))
+        }
+        Compression::Zstandard => {
+            let decoder = zstd::stream::read::Decoder::new(reader)?;
+            Box::new(BufReader::with_capacity(BUFFER, decoder))
+        }
+    })
+}
+
+/// One line of a stream, without its end.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Line {
+    Bytes(Vec<u8>),
+    /// A line longer than the limit: its length. None of it was kept.
+    TooLong(u64),
+}
+
+/// The next line; `None` at the end. Never holds more than `limit` bytes.
+pub fn next_line(reader: &mut dyn BufRead, limit: u64) -> std::io::Result<Option<Line>> {
+    let mut line = Vec::new();
+    let mut length = 0u64;
+    loop {
+        let buffer = match reader.fill_buf() {
+            Ok(buffer) => buffer,
+            Err(e) if e.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(e) => return Err(e),
+        };
+        if buffer.is_empty() {
+            if length == 0 {
+                return Ok(None);
+            }
+            break;
+        }
+        let end = buffer.iter().position(|&byte| byte == b'\n');
+        let piece = &buffer[..end.unwrap_or(buffer.len())];
+        length += piece.len() as u64;
+        if length <= limit {
+            line.extend_from_slice(piece);
+        } else {
+            line = Vec::new();
+        }
+        let used = end.map_or(buffer.len(), |end| end + 1);
+        reader.consume(used);
+        if end.is_some() {
+            break;
+        }
+    }
+    if length > limit {
+        return Ok(Some(Line::TooLong(length)));
+    }
+    if line.last() == Some(&b'\r') {
+        line.pop();
+    }
+    Ok(Some(Line::Bytes(line)))
+}
+
+/// The document of one JSON line.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+pub struct LineDocument {
+    #[serde(deserialize_with = "text_or_number")]
+    pub id: String,
+    #[serde(default)]
+    pub title: Option<String>,
+    pub text: String,
+}
+
+/// Ids are text; whole numbers are taken as such.
+fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Id {
+        Text(String),
+        Number(i64),
+    }
+    Ok(match Id::deserialize(deserializer)? {
+        Id::Text(text) => text,
+        Id::Number(number) => number.to_string(),
+    })
+}
+
+/// Parses one line; the error is a sentence for people.
+pub fn parse(line: &[u8]) -> Result<LineDocument, String> {
+    let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    serde_json::from_slice(line).map_err(|e| {
+        let place = if e.column() > 0 {
+            format!(" (column {})", e.column())
+        } else {
+            String::new()
+        };
+        let text = e.to_string();
+        let reason = text.split(" at line ").next().unwrap_or(&text);
+        format!("is not a JSON object with \"id\" and \"text\": {reason}{place}")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn lines(bytes: &[u8], limit: u64, capacity: usize) -> Vec<Line> {
+        let mut reader = BufReader::with_capacity(capacity, bytes);
+        std::iter::from_fn(|| next_line(&mut reader, limit).unwrap()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn lines_are_what_the_standard_library_finds(text in "[a-z\n]{0,60}", capacity in 1usize..9, limit in 1u64..20) {
+            let expected: Vec<Line> = text
+                .lines()
+                .map(|line| {
+                    let length = line.len() as u64;
+                    if length > limit { Line::TooLong(length) } else { Line::Bytes(line.into()) }
+                })
+                .collect();
+            prop_assert_eq!(lines(text.as_bytes(), limit, capacity), expected);
+        }
+
+        #[test]
+        fn any_bytes_are_parsed_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..80)) {
+            let _ = parse(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_line_becomes_a_document() {
+        let document = parse(r#"{"id": 7, "text": "文", "more": [1]}"#.as_bytes()).unwrap();
+        assert_eq!((document.id.as_str(), document.title), ("7", None));
+        let error = parse(br#"{"id": "a"}"#).unwrap_err();
+        assert!(error.contains("text"), "{error}");
+        assert!(
+            parse(b"[]").is_err()
+                && parse(b"").is_err()
+                && parse(br#"{"id":"a","text":"\ud800"}"#).is_err()
+        );
+    }
+
+    #[test]
+    fn compressed_streams_are_read() {
+        use std::io::Write;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all("一\n二".as_bytes()).unwrap();
+        let gzip = gzip.finish().unwrap();
+        let twice = [gzip.clone(), gzip.clone()].concat();
+        let mut reader = open(twice.as_slice(), Compression::Gzip).unwrap();
+        let mut count = 0;
+        while next_line(reader.as_mut(), 100).unwrap().is_some() {
+            count += 1;
+        }
+        assert_eq!(count, 3);
+        let mut cut = open(&gzip[..gzip.len() - 9], Compression::Gzip).unwrap();
+        let result = std::iter::repeat_with(|| next_line(cut.as_mut(), 100))
+            .take(3)
+            .find(Result::is_err);
+        assert!(result.is_some());
+        let zstandard = zstd::encode_all("一\n".as_bytes(), 1).unwrap();
+        let mut reader = open(zstandard.as_slice(), Compression::Zstandard).unwrap();
+        assert_eq!(
+            next_line(reader.as_mut(), 9).unwrap(),
+            Some(Line::Bytes("一".into()))
+        );
+    }
+}

@@ -1,0 +1,182 @@
+//! The stages that articles go through, alone or in a stream: prepare (text), encode (device), read (choices).
+//!
+//! No result depends on which articles stand together in a group, nor on where a batch of tokens ends.
+
+use super::document::{Options, Problem};
+use crate::analysis::keywords::Places;
+use crate::analysis::keywords::candidates::{Candidate, candidates};
+use crate::analysis::summary::Sentences;
+use crate::analysis::{keywords, salience, sector, summary};
+use crate::document::{Article, Span, sentence};
+use crate::encoder::window::{TokenizedArticle, Window};
+use crate::encoder::{EncodeError, HiddenStates, TokenBatch};
+use crate::model::{ArticleTokens, Model};
+use crate::output::record::ArticleBrief;
+use crate::text::fold::fold;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+/// Articles encoded together have about this much text, or are one article: some 50 MiB of hidden states.
+pub(super) const MAX_GROUP_CHARS: usize = 32_768;
+/// Only this much of an article is analysed; its text stands whole in the record, and a warning says so.
+pub const MAX_ANALYSED_CHARS: usize = 30_000;
+
+/// An article with everything that the text alone tells.
+pub(super) struct Prepared {
+    article: Article,
+    printed_title: Vec<char>,
+    title: Vec<char>,
+    text: Vec<char>,
+    sentences: Vec<Span>,
+    salience: Vec<[f32; salience::FEATURES]>,
+    candidates: Vec<Candidate>,
+    tokens: TokenizedArticle,
+}
+
+/// Runs one step of one article. A panic, a bug of ours, is that article's problem alone.
+pub(super) fn guarded<T>(step: impl FnOnce() -> Result<T, EncodeError>) -> Result<T, Problem> {
+    match catch_unwind(AssertUnwindSafe(step)) {
+        Ok(result) => result.map_err(|e| Problem::Encoder(e.to_string())),
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
+            Err(Problem::Internal(text.unwrap_or("unknown").to_owned()))
+        }
+    }
+}
+
+impl Prepared {
+    pub fn new(article: Article, model: &Model) -> Self {
+        let printed_title: Vec<char> = article.title.chars().collect();
+        let (title, mut text) = (fold(&printed_title), fold(&article.text));
+        text.truncate(MAX_ANALYSED_CHARS);
+        let sentences = sentence::sentences(&text);
+        let salience = salience::features(&title, &text, &sentences);
+        let candidates = candidates(&title, &text, &sentences, model.frequency());
+        let tokens = TokenizedArticle::new(model.tokenizer(), &title, &text, model.max_tokens());
+        Self {
+            article,
+            printed_title,
+            title,
+            text,
+            sentences,
+            salience,
+            candidates,
+            tokens,
+        }
+    }
+
+    /// Tokens that the encoder computes for it, marks and overlaps included.
+    pub fn encoded_tokens(&self) -> usize {
+        self.tokens.windows.iter().map(|w| w.ids.len()).sum()
+    }
+}
+
+/// The states of each article's tokens. Sequences are sorted by length before they are cut into batches of at most
+/// `batch_tokens`: what pads or computes equal lengths together then wastes little.
+pub(super) fn encode(
+    articles: &[&Prepared],
+    model: &Model,
+    batch_tokens: usize,
+) -> Result<Vec<HiddenStates>, EncodeError> {
+    let mut out: Vec<HiddenStates> = articles
+        .iter()
+        .map(|_| HiddenStates::empty(model.width()))
+        .collect();
+    if !model.needs_states() {
+        // An encoder without heads encodes what it needs while it is read.
+        return Ok(out);
+    }
+    for (article, out) in articles.iter().zip(&mut out) {
+        out.values = vec![0.0; article.tokens.rows() * model.width()];
+    }
+    let mut sequences: Vec<(usize, &Window)> = articles
+        .iter()
+        .enumerate()
+        .flat_map(|(i, article)| article.tokens.windows.iter().map(move |window| (i, window)))
+        .collect();
+    sequences.sort_by_key(|(_, window)| std::cmp::Reverse(window.ids.len()));
+    let mut rest = &sequences[..];
+    while !rest.is_empty() {
+        let mut tokens = 0;
+        let fitting = rest.iter().take_while(|(_, window)| {
+            tokens += window.ids.len();
+            tokens <= batch_tokens
+        });
+        let (now, later) = rest.split_at(fitting.count().max(1));
+        let mut batch = TokenBatch::default();
+        now.iter().for_each(|(_, window)| batch.push(&window.ids));
+        let states = model.encode(&batch)?;
+        for ((article, window), row) in now.iter().zip(batch.cumulative_lengths()) {
+            window.copy_states(&states, *row, &mut out[*article]);
+        }
+        rest = later;
+    }
+    Ok(out)
+}
+
+/// Turns one article's hidden states into its part of the record.
+pub(super) fn read(
+    prepared: &Prepared,
+    states: &HiddenStates,
+    model: &Model,
+    options: &Options,
+) -> Result<ArticleBrief, EncodeError> {
+    let scores = model.read(
+        &ArticleTokens {
+            title: &prepared.title,
+            text: &prepared.text,
+            sentences: &prepared.sentences,
+            salience: &prepared.salience,
+            candidates: &prepared.candidates,
+            tokens: &prepared.tokens,
+        },
+        states,
+    )?;
+    let (sector, sectors) = sector::rank(model.taxonomy(), &scores.sectors);
+    let article = &prepared.article;
+    Ok(ArticleBrief {
+        title: article.title.clone(),
+        byline: article.byline.clone(),
+        dateline: article.dateline.clone(),
+        text: article.text.iter().collect(),
+        spans: article.spans.clone(),
+        title_spans: article.title_spans.clone(),
+        sector,
+        sectors,
+        summary: summary::choose(
+            &Sentences {
+                text: &article.text,
+                folded: &prepared.text,
+                sentences: &prepared.sentences,
+                headings: &article.headings,
+            },
+            &scores.salience,
+            options.summary,
+        ),
+        keywords: keywords::choose(
+            &Places {
+                title: &prepared.printed_title,
+                text: &article.text,
+                folded_title: &prepared.title,
+                folded_text: &prepared.text,
+            },
+            &prepared.candidates,
+            &scores.keywords,
+            options.keywords,
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_problem() {
+        let problem = guarded(|| -> Result<(), EncodeError> { panic!("index {}", 7) });
+        assert!(matches!(problem, Err(Problem::Internal(text)) if text == "index 7"));
+        assert!(matches!(guarded(|| Ok(3)), Ok(3)));
+        let failed = guarded(|| Err::<(), _>(EncodeError("no memory".to_owned())));
+        assert!(matches!(failed, Err(Problem::Encoder(_))));
+    }
+}

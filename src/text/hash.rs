@@ -1,0 +1,11 @@
+//! One hash for all trained tables, fixed for ever because they depend on it.
+
+/// FNV-1a over code points, 64 bits (<http://www.isthe.com/chongo/tech/comp/fnv/>), the upper half folded in so
+/// that the lowest bits depend on all of it.
+pub fn fnv1a(text: &[char]) -> u64 {
+    let mut hash = 0xcbf2_9ce4_8422_2325u64;
+    for c in text {
+        hash = (hash ^ u64::from(u32::from(*c))).wrapping_mul(0x0100_0000_01b3);
+    }
+    hash ^ (hash >> 32)
+}
