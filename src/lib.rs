@@ -6,6 +6,7 @@
 //! modules that do are missing.
 
 pub mod analysis;
+pub mod benchmark;
 #[cfg(feature = "candle")]
 pub mod cli;
 pub mod document;

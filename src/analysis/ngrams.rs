@@ -26,9 +26,7 @@ pub fn counts(title: &[char], text: &[char]) -> Vec<(usize, u32)> {
             .collect();
         for n in 1..=3 {
             for gram in part.windows(n) {
-                *counts
-                    .entry((hash::fnv1a(gram) % ROWS as u64) as usize)
-                    .or_insert(0) += weight;
+                *counts.entry(hash::row(gram, ROWS)).or_insert(0) += weight;
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What can be written on the command line.
 
 use crate::document::page::Layout;
-use crate::encoder::candle::device::{DeviceChoice, PrecisionChoice};
+use crate::encoder::candle::device::{DeviceChoice, Precision, PrecisionChoice};
 use crate::model::ModelSource;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use encoding_rs::Encoding;
@@ -22,6 +22,7 @@ use std::path::PathBuf;
         jianbao summarize article.txt --max-chars 120 --keywords 5 -o brief.json\n  \
         jianbao batch archive/ -o briefs/             every .txt of a folder; run again to go on\n  \
         zcat news.jsonl.gz | jianbao batch - -o - | jq .id\n  \
+        jianbao bench --mix article                   how fast it is here\n  \
         jianbao models info                           what is inside\n\n\
         Exit codes: 0 fine, 1 some inputs failed, 2 usage, 3 input, 4 model, 5 device, 6 output, 130 interrupted.",
     propagate_version = true,
@@ -48,6 +49,8 @@ pub(super) enum Command {
     Models(ModelsArgs),
     /// Measure a model's quality against gold files
     Eval(EvalArgs),
+    /// Measure speed: the encoder and the whole way, on each device and in each number format
+    Bench(BenchArgs),
     /// Print the JSON Schema of the records
     Schema,
     /// Print a completion script for a shell
@@ -120,6 +123,87 @@ pub(super) struct BatchArgs {
     pub document: DocumentArgs,
     #[command(flatten)]
     pub model: ModelArgs,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Every device and number format is first compared with the CPU in f32 (cosine of the articles' vectors,         sectors, summaries); what does not agree is not measured. Then all cases take turns, round after round: a \
+        machine that slows down slows all of them down. Shown are medians.\n\n\
+        Mixes: short (160 characters an article), article (1,000), long (6,000), made of the example page's sentences; \
+        --input reads your own files instead.\n\n\
+        Examples:\n  \
+        jianbao bench --mix article --dtype f32,int8\n  \
+        jianbao bench --device cpu,cuda --batch-tokens 512,2048,8192,32768 --plot speed.svg -o speed.json\n  \
+        jianbao bench --input archive/2023 --stage end-to-end --markdown"
+)]
+pub(super) struct BenchArgs {
+    /// Texts that are read: short, article, long
+    #[arg(
+        long,
+        value_name = "MIX",
+        value_delimiter = ',',
+        default_value = "short,article,long",
+        conflicts_with = "input"
+    )]
+    pub mix: Vec<String>,
+    /// Your own texts instead: folders, text files, .jsonl[.gz|.zst]
+    #[arg(long, value_name = "PATH")]
+    pub input: Vec<PathBuf>,
+    /// What is timed
+    #[arg(long, value_enum, default_value_t = Stages::Both)]
+    pub stage: Stages,
+    /// Where to compute: auto (the CPU and every GPU there is), cpu, cuda[:N], metal
+    #[arg(
+        long,
+        value_name = "DEVICE",
+        value_delimiter = ',',
+        default_value = "auto"
+    )]
+    pub device: Vec<DeviceChoice>,
+    /// Number formats: f32, int8 (CPU), f16, bf16 [default: all that the device has]
+    #[arg(long, value_name = "DTYPE", value_delimiter = ',')]
+    pub dtype: Vec<Precision>,
+    /// Tokens that the encoder takes at a time
+    #[arg(long, value_name = "N", value_delimiter = ',', default_value = "1024,4096,16384", value_parser = clap::value_parser!(u32).range(64..=1_048_576))]
+    pub batch_tokens: Vec<u32>,
+    /// Rounds that are counted, after one to warm up
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub rounds: u16,
+    /// Repeat a case in each round for at least so many seconds
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+    pub seconds: f64,
+    /// Write JSON
+    #[arg(long, conflicts_with = "markdown")]
+    pub json: bool,
+    /// Write Markdown tables
+    #[arg(long)]
+    pub markdown: bool,
+    /// Also write the report as JSON to this file, after every round
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+    /// Also draw the encoder's speed against the batch (SVG)
+    #[arg(long, value_name = "FILE")]
+    pub plot: Option<PathBuf>,
+    /// Also write the articles and their token sequences (JSON Lines), to measure other programs with
+    #[arg(long, value_name = "FILE")]
+    pub tokens: Option<PathBuf>,
+    /// `news` (embedded), a folder, or hf:OWNER/REPO[@REV]
+    #[arg(long, value_name = "MODEL", default_value = "news")]
+    pub model: ModelSource,
+    /// CPU threads [default: all cores]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=1024))]
+    pub threads: Option<u16>,
+}
+
+/// What `bench` times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(super) enum Stages {
+    /// The encoder, then the whole way
+    Both,
+    /// Token ids → hidden states
+    Encoder,
+    /// Files → records, as `jianbao batch` does it
+    EndToEnd,
 }
 
 /// How a batch's results are written.

@@ -10,7 +10,7 @@ use crate::document::page::{self, Layout};
 use crate::evaluation::{extracts, pages, sectors};
 use crate::model::Model;
 use crate::output::record::ArticleBrief;
-use crate::pipeline::document::{self, Input, Options};
+use crate::pipeline::document::{self, Input, Options, Problem};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -152,30 +152,32 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
         })?;
         let text_path = path.to_string_lossy().replace(".gold.json", ".txt");
         let bytes = std::fs::read(&text_path).map_err(|e| CliError::unreadable(&text_path, &e))?;
-        let input = Input {
-            id: &text_path,
-            path: &text_path,
-            bytes: &bytes,
-        };
-        let options = Options {
-            layout: Layout::Page,
-            ..Options::default()
-        };
-        let brief = document::brief(input, &model, &options)
-            .map_err(|e| CliError::document(&text_path, &e))?;
-        let text = decode::decode(&bytes, None)
-            .map(|decoded| decoded.chars)
-            .unwrap_or_default();
-        let predicted: Vec<pages::Predicted> = brief
+        // Splitting is all that is scored; the rest is computed only for somebody who wants to see it.
+        let decoded = decode::decode(&bytes, None)
+            .map_err(|e| CliError::document(&text_path, &Problem::from(e)))?;
+        let page = page::split(&decoded.chars, Layout::Page, &model);
+        let predicted: Vec<pages::Predicted> = page
             .articles
             .iter()
-            .map(|a| pages::Predicted {
-                title: a.title.clone(),
-                spans: a.spans.clone(),
+            .map(|article| pages::Predicted {
+                title: article.title.clone(),
+                spans: article.spans.clone(),
             })
             .collect();
-        scores.push(pages::score_page(&text, &gold, &predicted));
-        records.push(brief);
+        if args.predictions.is_some() {
+            let input = Input {
+                id: &text_path,
+                path: &text_path,
+                bytes: &bytes,
+            };
+            let options = Options {
+                layout: Layout::Page,
+                ..Options::default()
+            };
+            let brief = document::brief(input, &model, &options);
+            records.push(brief.map_err(|e| CliError::document(&text_path, &e))?);
+        }
+        scores.push(pages::score_page(&decoded.chars, &gold, &predicted));
         progress.inc(1);
     }
     progress.finish_and_clear();

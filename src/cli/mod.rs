@@ -2,6 +2,7 @@
 
 mod args;
 mod batch;
+mod bench;
 mod error;
 mod evaluate;
 mod models;
@@ -45,6 +46,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Command::Batch(args) => batch::run(&args, &printer),
         Command::Models(args) => models::run(&args, &printer),
         Command::Eval(args) => evaluate::run(&args, &printer),
+        Command::Bench(args) => bench::run(&args, &printer),
         Command::Schema => printer.json(&crate::output::record::json_schema(), true),
         Command::Completions { shell } => {
             let mut script = Vec::new();

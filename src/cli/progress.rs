@@ -89,6 +89,11 @@ impl Progress {
         (Self { counts, bar }, ticker)
     }
 
+    /// Inputs without a brief so far.
+    pub fn failed(&self) -> u64 {
+        self.counts.errors.load(Ordering::Relaxed)
+    }
+
     /// Takes the moving line away.
     pub fn finish(&self) {
         self.bar.finish_and_clear();

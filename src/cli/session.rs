@@ -11,13 +11,18 @@ use crate::pipeline::document::Options;
 use crate::text::words;
 use std::time::Instant;
 
+/// Threads of the whole program; all cores unless somebody says otherwise.
+pub(super) fn set_threads(threads: Option<u16>) {
+    // Fails only when a pool exists already, which is fine.
+    let _ = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.map_or(0, usize::from))
+        .build_global();
+}
+
 /// Loads the model that was asked for; the word dictionary is read meanwhile.
 pub(super) fn load_model(args: &ModelArgs, printer: &Printer) -> Result<Model, CliError> {
     let began = Instant::now();
-    // Fails only when a pool exists already, which is fine.
-    let _ = rayon::ThreadPoolBuilder::new()
-        .num_threads(args.threads.map_or(0, usize::from))
-        .build_global();
+    set_threads(args.threads);
     std::thread::spawn(words::load_dictionary);
     let taxonomy = match &args.sectors {
         None => Taxonomy::embedded(),

@@ -6,6 +6,7 @@ use super::printer::Printer;
 use super::session;
 use crate::output::json;
 use crate::output::record::{Brief, Record};
+use crate::output::whole;
 use crate::pipeline::document::{self, Input};
 use std::fs::File;
 use std::io::{Read, Write};
@@ -51,8 +52,7 @@ fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), Cl
     }
 }
 
-/// Temporary file beside the target, synced, then renamed: the target is whole or untouched. What is there and no
-/// regular file (`/dev/null`, a pipe) is written as it is.
+/// The target is whole or untouched. What is there and no regular file (`/dev/null`, a pipe) is written as it is.
 fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     // A link stays a link: what it points to is replaced.
     let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -62,23 +62,7 @@ fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
             .open(&path)?
             .write_all(bytes);
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".jianbao-");
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        // The umask takes away from this, as for any new file.
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(&path)?;
-    Ok(())
+    whole::write(&path, ".jianbao-", |out| out.write_all(bytes))
 }
 
 /// Reads an input whole, up to a limit; never more than the limit is held in memory.

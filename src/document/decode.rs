@@ -145,8 +145,6 @@ fn by_evidence(bytes: &[u8]) -> &'static Encoding {
         這個國來時會學發動產種後對過說們為經進著電裡現實兩與從無當報記者日月，。、";
     let score = |encoding: &'static Encoding| {
         let (text, _) = encoding.decode_without_bom_handling(bytes);
-        // Joined and re-saved files begin with several marks, or with one that was decoded by force.
-        let text = text.trim_start_matches('\u{feff}');
         let (mut common, mut bad, mut total) = (0usize, 0usize, 0usize);
         for c in text.chars().filter(|c| !c.is_ascii()) {
             total += 1;

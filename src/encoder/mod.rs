@@ -3,6 +3,7 @@
 //! No Candle type crosses it. A batch is flat: all sequences one after another with cumulative lengths, no
 //! padding, so a sequence cannot change its neighbour's result.
 
+pub mod batching;
 pub mod candle;
 pub mod tokenizer;
 pub mod window;
@@ -107,6 +108,11 @@ pub trait Encoder: Send + Sync {
     /// Hidden states of every token of the batch, in order. A sequence's states do not depend on the other
     /// sequences, bit for bit on the same kind of device.
     fn encode(&self, batch: &TokenBatch) -> Result<HiddenStates, EncodeError>;
+
+    /// Tokens that it computes for a batch; more than the batch has when it pads.
+    fn computed_tokens(&self, batch: &TokenBatch) -> usize {
+        batch.ids().len()
+    }
 
     /// Length of a hidden state.
     fn width(&self) -> usize;

@@ -308,9 +308,6 @@ fn build(
     if precision == Precision::Int8 && !on_cpu {
         return refuse("int8 is for the CPU");
     }
-    if precision == Precision::Int8 && Precision::best_for(&device) != Precision::Int8 {
-        return refuse("this processor's 8-bit products overflow (x86 without VNNI)");
-    }
     let mut frequency = DocumentFrequency::default();
     let trained = shape.jianbao.is_some();
     let (encoder, heads): (Box<dyn Encoder>, Option<TrainedHeads>) = if let Some(heads) =

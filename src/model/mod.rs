@@ -101,6 +101,11 @@ impl Model {
         matches!(self.readout, Readout::Trained { .. })
     }
 
+    /// Tokens that the encoder computes for a batch; more than the batch has when it pads.
+    pub fn computed_tokens(&self, batch: &TokenBatch) -> usize {
+        self.encoder.computed_tokens(batch)
+    }
+
     /// Hidden states of a batch.
     pub fn encode(&self, batch: &TokenBatch) -> Result<HiddenStates, EncodeError> {
         self.encoder.encode(batch)

@@ -4,3 +4,4 @@ pub mod json;
 #[cfg(feature = "parquet")]
 pub mod parquet;
 pub mod record;
+pub mod whole;

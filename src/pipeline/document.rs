@@ -97,30 +97,40 @@ impl Problem {
 pub fn brief(input: Input<'_>, model: &Model, options: &Options) -> Result<Brief, Problem> {
     let decoded = decode::decode(input.bytes, options.encoding)?;
     let page = guarded(|| Ok(page::split(&decoded.chars, options.layout, model)))?;
-    let mut brief = header(input, &decoded, &page, model);
+    let source = source(input.path, sha256(input.bytes), &decoded);
+    let mut brief = header(input.id, source, decoded.undecodable, &page, model);
     brief.articles = briefs(page.articles, model, options)?;
     Ok(brief)
 }
 
-/// A brief without its articles.
-pub(super) fn header(input: Input<'_>, decoded: &Decoded, page: &Page, model: &Model) -> Brief {
+pub(super) fn source(path: &str, sha256: String, decoded: &Decoded) -> Source {
+    Source {
+        path: path.to_owned(),
+        sha256,
+        encoding: decoded.encoding.to_owned(),
+        chars: decoded.chars.len(),
+    }
+}
+
+/// A brief without its articles. `undecodable` counts byte sequences.
+pub(super) fn header(
+    id: &str,
+    source: Source,
+    undecodable: usize,
+    page: &Page,
+    model: &Model,
+) -> Brief {
+    let duplicates = page.duplicates.iter();
     Brief {
         schema: SCHEMA.to_owned(),
-        id: input.id.to_owned(),
-        source: Source {
-            path: input.path.to_owned(),
-            sha256: sha256(input.bytes),
-            encoding: decoded.encoding.to_owned(),
-            chars: decoded.chars.len(),
-        },
+        id: id.to_owned(),
+        warnings: warnings(&source.encoding, undecodable, page),
+        source,
         model: model.name().clone(),
         articles: Vec::with_capacity(page.articles.len()),
-        duplicates: page
-            .duplicates
-            .iter()
+        duplicates: duplicates
             .map(|&(span, of)| Duplicate { span, of })
             .collect(),
-        warnings: warnings(decoded, page),
     }
 }
 
@@ -149,7 +159,7 @@ pub fn briefs(
 }
 
 /// Cuts a list into groups of at most [`MAX_GROUP_CHARS`] or one.
-pub(super) fn groups<T>(items: Vec<T>, chars: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
+pub(crate) fn groups<T>(items: Vec<T>, chars: impl Fn(&T) -> usize) -> Vec<Vec<T>> {
     let (mut groups, mut filled) = (Vec::new(), usize::MAX);
     for item in items {
         let size = chars(&item).max(1);
@@ -163,12 +173,11 @@ pub(super) fn groups<T>(items: Vec<T>, chars: impl Fn(&T) -> usize) -> Vec<Vec<T
     groups
 }
 
-fn warnings(decoded: &Decoded, page: &Page) -> Vec<Warning> {
+fn warnings(encoding: &str, undecodable: usize, page: &Page) -> Vec<Warning> {
     let mut out = Vec::new();
-    if decoded.undecodable > 0 {
+    if undecodable > 0 {
         let message = format!(
-            "{} byte sequences could not be decoded as {} and stand as U+FFFD",
-            decoded.undecodable, decoded.encoding
+            "{undecodable} byte sequences could not be decoded as {encoding} and stand as U+FFFD"
         );
         out.push(Warning {
             kind: "undecodable".to_owned(),

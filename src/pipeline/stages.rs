@@ -8,8 +8,9 @@ use crate::analysis::keywords::candidates::{Candidate, candidates};
 use crate::analysis::summary::Sentences;
 use crate::analysis::{keywords, salience, sector, summary};
 use crate::document::{Article, Span, sentence};
-use crate::encoder::window::{TokenizedArticle, Window};
-use crate::encoder::{EncodeError, HiddenStates, TokenBatch};
+use crate::encoder::batching;
+use crate::encoder::window::TokenizedArticle;
+use crate::encoder::{EncodeError, HiddenStates};
 use crate::model::{ArticleTokens, Model};
 use crate::output::record::ArticleBrief;
 use crate::text::fold::fold;
@@ -71,47 +72,21 @@ impl Prepared {
     }
 }
 
-/// The states of each article's tokens. Sequences are sorted by length before they are cut into batches of at most
-/// `batch_tokens`: what pads or computes equal lengths together then wastes little.
+/// The states of each article's tokens.
 pub(super) fn encode(
     articles: &[&Prepared],
     model: &Model,
     batch_tokens: usize,
 ) -> Result<Vec<HiddenStates>, EncodeError> {
-    let mut out: Vec<HiddenStates> = articles
-        .iter()
-        .map(|_| HiddenStates::empty(model.width()))
-        .collect();
     if !model.needs_states() {
         // An encoder without heads encodes what it needs while it is read.
-        return Ok(out);
+        let empty = || HiddenStates::empty(model.width());
+        return Ok(std::iter::repeat_with(empty).take(articles.len()).collect());
     }
-    for (article, out) in articles.iter().zip(&mut out) {
-        out.values = vec![0.0; article.tokens.rows() * model.width()];
-    }
-    let mut sequences: Vec<(usize, &Window)> = articles
-        .iter()
-        .enumerate()
-        .flat_map(|(i, article)| article.tokens.windows.iter().map(move |window| (i, window)))
-        .collect();
-    sequences.sort_by_key(|(_, window)| std::cmp::Reverse(window.ids.len()));
-    let mut rest = &sequences[..];
-    while !rest.is_empty() {
-        let mut tokens = 0;
-        let fitting = rest.iter().take_while(|(_, window)| {
-            tokens += window.ids.len();
-            tokens <= batch_tokens
-        });
-        let (now, later) = rest.split_at(fitting.count().max(1));
-        let mut batch = TokenBatch::default();
-        now.iter().for_each(|(_, window)| batch.push(&window.ids));
-        let states = model.encode(&batch)?;
-        for ((article, window), row) in now.iter().zip(batch.cumulative_lengths()) {
-            window.copy_states(&states, *row, &mut out[*article]);
-        }
-        rest = later;
-    }
-    Ok(out)
+    let tokens: Vec<&TokenizedArticle> = articles.iter().map(|article| &article.tokens).collect();
+    batching::encode(&tokens, model.width(), batch_tokens, |batch| {
+        model.encode(batch)
+    })
 }
 
 /// Turns one article's hidden states into its part of the record.

@@ -7,7 +7,7 @@ pub const ROWS: usize = 1 << 15;
 
 /// The row of a word.
 pub fn row(word: &[char]) -> usize {
-    hash::fnv1a(word) as usize % ROWS
+    hash::row(word, ROWS)
 }
 
 /// Inverse document frequencies, ln(N / df) in units of 1/20, one byte a row.

@@ -9,3 +9,8 @@ pub fn fnv1a(text: &[char]) -> u64 {
     }
     hash ^ (hash >> 32)
 }
+
+/// The row of a hashed table of `rows` rows that a text falls into.
+pub fn row(text: &[char], rows: usize) -> usize {
+    (fnv1a(text) % rows as u64) as usize
+}

@@ -23,6 +23,27 @@ fn batch(arguments: &[&str]) -> assert_cmd::Command {
     command
 }
 
+/// The same as a process that can be talked to, and killed.
+fn running(arguments: &[&str]) -> Command {
+    let mut command = Command::new(assert_cmd::cargo::cargo_bin("jianbao"));
+    command.arg("batch").args(arguments);
+    command.arg("--model").arg(fixture("tiny"));
+    command
+}
+
+/// `count` articles in a folder of their own: (folder, the lines, where the results go).
+fn articles(count: usize) -> (tempfile::TempDir, PathBuf, PathBuf) {
+    let work = tempfile::tempdir().unwrap();
+    let lines = work.path().join("in.jsonl");
+    write_lines(&lines, count);
+    let out = work.path().join("out");
+    (work, lines, out)
+}
+
+fn stderr(assert: &assert_cmd::assert::Assert) -> String {
+    String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
+}
+
 fn records(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     text.lines()
@@ -240,13 +261,10 @@ fn thirty_kills_change_nothing() {
                 .count()
         })
     };
-    let program = assert_cmd::cargo::cargo_bin("jianbao");
     let (mut kills, mut state) = (0u32, 12345u32);
     loop {
         let before = parts();
-        let mut child = Command::new(&program)
-            .args(["batch", text(&lines), "-q", "-o", text(&out), "--model"])
-            .arg(fixture("tiny"))
+        let mut child = running(&[text(&lines), "-q", "-o", text(&out)])
             .spawn()
             .unwrap();
         // Until one more part is there, and then some microseconds to some milliseconds.
@@ -282,13 +300,8 @@ fn thirty_kills_change_nothing() {
 #[cfg(unix)]
 #[test]
 fn ctrl_c_finishes_the_parts_at_hand_and_says_how_to_go_on() {
-    let work = tempfile::tempdir().unwrap();
-    let lines = work.path().join("in.jsonl");
-    write_lines(&lines, 64 * 60);
-    let out = work.path().join("out");
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("jianbao"))
-        .args(["batch", text(&lines), "-o", text(&out), "--model"])
-        .arg(fixture("tiny"))
+    let (_work, lines, out) = articles(64 * 60);
+    let mut child = running(&[text(&lines), "-o", text(&out)])
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
@@ -311,7 +324,7 @@ fn ctrl_c_finishes_the_parts_at_hand_and_says_how_to_go_on() {
     assert!(message.contains("goes on from there"), "{message}");
     assert!(!out.join("results.jsonl").exists());
     let resumed = batch(&[text(&lines), "-o", text(&out)]).assert().success();
-    let message = String::from_utf8_lossy(&resumed.get_output().stderr).into_owned();
+    let message = stderr(&resumed);
     assert!(message.contains("going on"), "{message}");
     assert_eq!(records(&out.join("results.jsonl")).len(), 64 * 60);
 }
@@ -326,9 +339,11 @@ fn another_run_is_refused_with_the_difference() {
     let arguments = [text(&folder), "-o", text(&out)];
     batch(&arguments).assert().success();
     batch(&arguments).assert().success();
+    let run = fs::read_to_string(out.join("run.json")).unwrap();
+    let run: Value = serde_json::from_str(&run).unwrap();
     let refused = |arguments: &[&str], word: &str| {
         let assert = batch(arguments).assert().code(2).stdout("");
-        let message = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+        let message = stderr(&assert);
         assert!(
             message.contains(word) && message.contains("--restart"),
             "{message}"
@@ -338,7 +353,10 @@ fn another_run_is_refused_with_the_difference() {
         &[&arguments[..], &["--keywords", "3"]].concat(),
         "--keywords was 8, now it is 3",
     );
-    refused(&[&arguments[..], &["--dtype", "f32"]].concat(), "--dtype");
+    // `auto` is one of the two, by processor.
+    let dtype = run["settings"]["--dtype"].as_str().unwrap();
+    let other = if dtype == "f32" { "int8" } else { "f32" };
+    refused(&[&arguments[..], &["--dtype", other]].concat(), "--dtype");
     fs::write(folder.join("b.txt"), "水利工程通车。").unwrap();
     refused(&arguments, "b.txt is new");
     batch(&[&arguments[..], &["--restart"]].concat())
@@ -352,10 +370,7 @@ fn another_run_is_refused_with_the_difference() {
 /// Lines on standard input cannot be compared beforehand; they are while they are skipped.
 #[test]
 fn changed_lines_are_noticed_while_they_are_skipped() {
-    let work = tempfile::tempdir().unwrap();
-    let lines = work.path().join("in.jsonl");
-    write_lines(&lines, 70);
-    let out = work.path().join("out");
+    let (_work, lines, out) = articles(70);
     batch(&["-", "-o", text(&out)])
         .pipe_stdin(&lines)
         .unwrap()
@@ -371,7 +386,7 @@ fn changed_lines_are_noticed_while_they_are_skipped() {
         .unwrap()
         .assert()
         .code(2);
-    let message = String::from_utf8_lossy(&assert.get_output().stderr).into_owned();
+    let message = stderr(&assert);
     assert!(
         message.contains("-:6") && message.contains("--restart"),
         "{message}"
@@ -383,9 +398,7 @@ fn a_consumer_that_goes_away_ends_it_quietly() {
     let work = tempfile::tempdir().unwrap();
     let lines = work.path().join("in.jsonl");
     write_lines(&lines, 2000);
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("jianbao"))
-        .args(["batch", text(&lines), "-q", "-o", "-", "--model"])
-        .arg(fixture("tiny"))
+    let mut child = running(&[text(&lines), "-q", "-o", "-"])
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()
@@ -408,9 +421,7 @@ fn a_consumer_that_goes_away_ends_it_quietly() {
 /// An engine that writes a line and waits for its answer is not kept waiting for more lines.
 #[test]
 fn a_pause_in_the_input_is_answered() {
-    let mut child = Command::new(assert_cmd::cargo::cargo_bin("jianbao"))
-        .args(["batch", "-", "-q", "-o", "-", "--model"])
-        .arg(fixture("tiny"))
+    let mut child = running(&["-", "-q", "-o", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -432,10 +443,7 @@ fn a_pause_in_the_input_is_answered() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_loses_nothing() {
-    let work = tempfile::tempdir().unwrap();
-    let lines = work.path().join("in.jsonl");
-    write_lines(&lines, 64 * 4);
-    let out = work.path().join("out");
+    let (_work, lines, out) = articles(64 * 4);
     // A limit on the size of files stands for the full disk: writing beyond it fails.
     let limited = |blocks: u32| {
         let script = format!("trap '' XFSZ; ulimit -f {blocks}; exec \"$0\" \"$@\"");

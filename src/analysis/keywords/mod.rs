@@ -37,7 +37,8 @@ pub fn choose(
     limit: usize,
 ) -> Vec<Keyword> {
     let own: Vec<f32> = logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
-    let supported = with_support(candidates, &own);
+    let cores: Vec<Vec<char>> = candidates.iter().map(|c| core(&c.key)).collect();
+    let supported = with_support(&cores, &own);
     let mut chosen: Vec<usize> = Vec::new();
     for (ranks, count) in [(&own, limit.div_ceil(2)), (&supported, limit)] {
         // −∞ is a candidate that nobody looked at.
@@ -49,11 +50,7 @@ pub fn choose(
             if chosen.len() == count {
                 break;
             }
-            let key = &candidates[i].key;
-            let overlaps = |&other: &usize| {
-                contains(key, &candidates[other].key) || contains(&candidates[other].key, key)
-            };
-            if !chosen.iter().any(overlaps) {
+            if !chosen.iter().any(|&j| overlap(&cores[i], &cores[j])) {
                 chosen.push(i);
             }
         }
@@ -67,14 +64,13 @@ pub fn choose(
 
 /// Probabilities, plus a share of those of the candidates that contain one or are contained in it: variants of one
 /// phrase (`东江大桥`, `东江大桥工程`) speak for each other instead of splitting the vote.
-fn with_support(candidates: &[Candidate], own: &[f32]) -> Vec<f32> {
+fn with_support(cores: &[Vec<char>], own: &[f32]) -> Vec<f32> {
     // Only candidates that could be chosen are compared: most have next to no probability.
     let likely: Vec<usize> = (0..own.len()).filter(|&i| own[i] > MIN_SUPPORT).collect();
     let mut out = own.to_vec();
     for &i in likely.iter().filter(|&&i| own[i] > MIN_SUPPORTED) {
         for &j in &likely {
-            let (a, b) = (&candidates[i].key, &candidates[j].key);
-            if i != j && (contains(a, b) || contains(b, a)) {
+            if i != j && overlap(&cores[i], &cores[j]) {
                 out[i] += SUPPORT_SHARE * own[j];
             }
         }
@@ -103,6 +99,19 @@ fn keyword(article: &Places<'_>, candidate: &Candidate, logit: f32) -> Keyword {
         score: (score * 1e4).round() / 1e4,
         count: count.max(1),
     }
+}
+
+/// A key without its marks and spaces: `“五一”劳动节` is `五一劳动节`.
+fn core(key: &[char]) -> Vec<char> {
+    key.iter()
+        .copied()
+        .filter(|c| c.is_alphanumeric())
+        .collect()
+}
+
+/// Whether one contains the other.
+fn overlap(a: &[char], b: &[char]) -> bool {
+    contains(a, b) || contains(b, a)
 }
 
 fn contains(whole: &[char], part: &[char]) -> bool {
@@ -152,6 +161,14 @@ mod tests {
                 assert!(!a.text.contains(&b.text) && !b.text.contains(&a.text));
             }
         }
+    }
+
+    #[test]
+    fn marks_do_not_make_two_keywords_of_one() {
+        let key = |text: &str| core(&text.chars().collect::<Vec<_>>());
+        assert!(overlap(&key("“五一”劳动节"), &key("五一劳动节")));
+        assert!(overlap(&key("AED 设备"), &key("AED设备")));
+        assert!(!overlap(&key("劳动节"), &key("劳动者")));
     }
 
     #[test]

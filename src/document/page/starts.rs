@@ -2,7 +2,7 @@
 //!
 //! Page repair asks the encoder about pairs of fragments; this says which ones are worth asking about.
 
-use crate::text::hash::fnv1a;
+use crate::text::hash;
 
 /// Rows of the table.
 pub const ROWS: usize = 1 << 14;
@@ -34,7 +34,7 @@ impl SentenceStarts {
             .zip(1..=first.len())
             .map(|(mark, n)| {
                 let gram = [&[mark], &first[..n]].concat();
-                let byte = self.rows[(fnv1a(&gram) % ROWS as u64) as usize];
+                let byte = self.rows[hash::row(&gram, ROWS)];
                 (f32::from(byte) - 128.0) / UNIT
             })
             .sum()
@@ -48,7 +48,7 @@ mod tests {
     #[test]
     fn sums_the_rows_of_the_first_characters() {
         let mut rows = vec![128; ROWS];
-        let row = |text: &str| (fnv1a(&text.chars().collect::<Vec<_>>()) % ROWS as u64) as usize;
+        let row = |text: &str| hash::row(&text.chars().collect::<Vec<_>>(), ROWS);
         rows[row("1的")] = 144;
         rows[row("2的人")] = 120;
         let table = SentenceStarts::new(rows).unwrap();

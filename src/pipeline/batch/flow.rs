@@ -1,22 +1,17 @@
-//! The running stream: open → encode → read and write, a thread each, bounded queues between them.
+//! The running stream: open ([`super::open`]) → encode → read and write, a thread each, bounded queues between them.
 
 use super::inputs::InputList;
-use super::tasks::{self, Content, Finished, Task, TaskError, unread};
-use crate::document::Article;
-use crate::document::decode::{self, Decoded};
-use crate::document::page::{self, Page};
+use super::open::{CHUNK_INPUTS, open_all};
+use super::tasks::{self, Finished, Task, TaskError};
 use crate::encoder::HiddenStates;
 use crate::model::Model;
-use crate::output::record::{ArticleBrief, Brief, Record, Warning};
-use crate::pipeline::document::{Input, Options, Problem, groups, header};
-use crate::pipeline::stages::{self, MAX_GROUP_CHARS, Prepared, guarded};
+use crate::output::record::{ArticleBrief, Brief, Record};
+use crate::pipeline::document::{Options, Problem};
+use crate::pipeline::stages::{self, Prepared, guarded};
 use rayon::prelude::*;
 use std::collections::VecDeque;
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -69,11 +64,6 @@ pub enum FlowError {
     Output(std::io::Error),
 }
 
-/// Inputs opened together at most.
-const CHUNK_INPUTS: usize = 256;
-/// A stream that pauses for this long has what it sent so far answered.
-const PAUSE: Duration = Duration::from_millis(100);
-
 /// Runs a job. Blocks until all is written, `stop` is set and the parts at hand are done, or something fails for good.
 pub fn run(
     job: &Job<'_>,
@@ -116,7 +106,7 @@ pub fn run(
 }
 
 /// What goes from stage to stage.
-enum Flow<T> {
+pub(super) enum Flow<T> {
     Group(T),
     Idle,
     /// The input list is at its end.
@@ -160,228 +150,26 @@ fn spawn_producer(
 }
 
 /// A document whose articles follow.
-struct Document {
-    part: usize,
-    bytes: u64,
-    id: String,
-    path: String,
-    head: Result<Brief, Problem>,
-    articles: usize,
+pub(super) struct Document {
+    pub part: usize,
+    pub bytes: u64,
+    pub id: String,
+    pub path: String,
+    /// The brief without its articles.
+    pub head: Result<Brief, Problem>,
+    /// How many articles it has.
+    pub articles: usize,
 }
 
 /// Articles that are encoded together, and the documents that begin among them.
-struct Group {
-    documents: Vec<Document>,
-    articles: Vec<Result<Prepared, Problem>>,
+pub(super) struct Group {
+    pub documents: Vec<Document>,
+    pub articles: Vec<Result<Prepared, Problem>>,
 }
 
 struct Encoded {
     documents: Vec<Document>,
     articles: Vec<Result<(Prepared, HiddenStates), Problem>>,
-}
-
-/// Collects tasks into chunks, opens and prepares them. Ends when the tasks do, or the next stage is gone.
-fn open_all(
-    job: &Job<'_>,
-    tasks: &Receiver<Result<Task, TaskError>>,
-    next: &SyncSender<Flow<Group>>,
-) {
-    let mut chunk: Vec<Task> = Vec::new();
-    let mut bytes = 0;
-    loop {
-        let received = if chunk.is_empty() {
-            // Standard input may stay silent for hours: a stop must be seen all the same.
-            tasks.recv_timeout(PAUSE * 5)
-        } else {
-            tasks.recv_timeout(PAUSE)
-        };
-        let (full, end) = match received {
-            Ok(Ok(task)) => {
-                bytes += task.bytes;
-                chunk.push(task);
-                let full = bytes >= 3 * MAX_GROUP_CHARS as u64 || chunk.len() == CHUNK_INPUTS;
-                (full, None)
-            }
-            Ok(Err(error)) => (true, Some(Flow::Failed(error))),
-            Err(RecvTimeoutError::Disconnected) => (true, Some(Flow::End)),
-            Err(RecvTimeoutError::Timeout) if chunk.is_empty() => {
-                if job.stop.load(Ordering::Relaxed) {
-                    return;
-                }
-                continue;
-            }
-            Err(RecvTimeoutError::Timeout) => (true, None),
-        };
-        if !full {
-            continue;
-        }
-        let paused = bytes < 3 * MAX_GROUP_CHARS as u64;
-        bytes = 0;
-        for group in open_chunk(std::mem::take(&mut chunk), job) {
-            if next.send(Flow::Group(group)).is_err() {
-                return;
-            }
-        }
-        if let Some(end) = end {
-            let _ = next.send(end);
-            return;
-        }
-        if paused && next.send(Flow::Idle).is_err() {
-            return;
-        }
-    }
-}
-
-fn open_chunk(tasks: Vec<Task>, job: &Job<'_>) -> Vec<Group> {
-    let opened: Vec<(Document, Vec<Article>)> = tasks
-        .into_par_iter()
-        .map(|task| open_task(task, job))
-        .collect();
-    // A document stands in the group of its first article; one without articles goes with the next or the last.
-    let mut out = Vec::new();
-    let mut waiting = Vec::new();
-    let mut articles: Vec<(Option<Vec<Document>>, Article)> = Vec::new();
-    for (document, own) in opened {
-        waiting.push(document);
-        for article in own {
-            let documents = (!waiting.is_empty()).then(|| std::mem::take(&mut waiting));
-            articles.push((documents, article));
-        }
-    }
-    for group in groups(articles, |(_, article)| article.text.len()) {
-        let (documents, articles): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-        out.push(Group {
-            documents: documents.into_iter().flatten().flatten().collect(),
-            articles: articles
-                .into_par_iter()
-                .map(|article| guarded(|| Ok(Prepared::new(article, job.model))))
-                .collect(),
-        });
-    }
-    if !waiting.is_empty() {
-        match out.last_mut() {
-            Some(last) => last.documents.extend(waiting),
-            None => out.push(Group {
-                documents: waiting,
-                articles: Vec::new(),
-            }),
-        }
-    }
-    out
-}
-
-/// Reads, decodes and splits one input.
-fn open_task(task: Task, job: &Job<'_>) -> (Document, Vec<Article>) {
-    let Task {
-        part,
-        id,
-        path,
-        content,
-        repeated_id,
-        bytes,
-    } = task;
-    // Whatever goes wrong in here stays with this input.
-    let opened = guarded(|| Ok(open_content(content, &id, &path, job)));
-    let (head, articles) = match opened.and_then(|result| result) {
-        Ok((mut brief, articles)) => {
-            if repeated_id {
-                brief.warnings.push(Warning {
-                    kind: "repeated-id".to_owned(),
-                    message: "an earlier input has the same id".to_owned(),
-                    spans: Vec::new(),
-                });
-            }
-            (Ok(brief), articles)
-        }
-        Err(problem) => (Err(problem), Vec::new()),
-    };
-    let document = Document {
-        part,
-        bytes,
-        id,
-        path,
-        head,
-        articles: articles.len(),
-    };
-    (document, articles)
-}
-
-fn open_content(
-    content: Content,
-    id: &str,
-    path: &str,
-    job: &Job<'_>,
-) -> Result<(Brief, Vec<Article>), Problem> {
-    match content {
-        Content::Failed(problem) => Err(problem),
-        Content::File(file) => {
-            let bytes = read_file(&file, job.max_bytes)?;
-            let decoded = decode::decode(&bytes, job.options.encoding)?;
-            let page = page::split(&decoded.chars, job.options.layout, job.model);
-            let input = Input {
-                id,
-                path,
-                bytes: &bytes,
-            };
-            Ok((header(input, &decoded, &page, job.model), page.articles))
-        }
-        Content::Text { document, sha256 } => {
-            let Decoded {
-                chars, undecodable, ..
-            } = decode::decode(document.text.as_bytes(), Some(encoding_rs::UTF_8))?;
-            let title = document.title.as_deref().unwrap_or_default();
-            let page = if title.trim().is_empty() || job.options.layout == page::Layout::Page {
-                page::split(&chars, job.options.layout, job.model)
-            } else {
-                Page {
-                    articles: vec![page::titled(&chars, title)],
-                    ..Page::default()
-                }
-            };
-            let decoded = Decoded {
-                chars,
-                undecodable,
-                encoding: "UTF-8",
-            };
-            let input = Input {
-                id,
-                path,
-                bytes: &[],
-            };
-            let mut brief = header(input, &decoded, &page, job.model);
-            brief.source.sha256 = sha256;
-            Ok((brief, page.articles))
-        }
-    }
-}
-
-/// Reads a file whole, up to the limit.
-fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Problem> {
-    let failed = |e: std::io::Error| {
-        let (kind, reason) = unread(&e);
-        Problem::Unread(kind, reason)
-    };
-    // Asked first: opening a pipe that nobody writes to would wait for ever.
-    let metadata = path.metadata().map_err(failed)?;
-    if !metadata.is_file() {
-        return Err(Problem::Unread(
-            "not-a-file",
-            "is neither a file nor a folder".to_owned(),
-        ));
-    }
-    let mut bytes = Vec::new();
-    let limit = max_bytes.saturating_add(1);
-    if metadata.len() <= max_bytes {
-        let file = File::open(path).map_err(failed)?;
-        file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
-    }
-    let length = metadata.len().max(bytes.len() as u64);
-    if length > max_bytes {
-        let message =
-            format!("has {length} bytes, more than the limit of {max_bytes} (--max-bytes)");
-        return Err(Problem::Unread("too-large", message));
-    }
-    Ok(bytes)
 }
 
 impl Group {

@@ -4,6 +4,7 @@ use super::flow::Sink;
 use super::tasks::{Finished, Identity};
 use crate::output::json::line;
 use crate::output::record::Record;
+use crate::output::whole;
 use serde::Deserialize;
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -91,29 +92,13 @@ impl OutputFolder {
         })
     }
 
-    /// Writes a file whole or not at all: temporary file, sync, rename, sync of the folder.
+    /// Writes a file whole or not at all.
     pub fn write(
         &self,
         target: &Path,
         fill: impl FnOnce(&mut (dyn Write + Send)) -> std::io::Result<()>,
     ) -> std::io::Result<()> {
-        let folder = target.parent().unwrap_or(&self.root);
-        let mut builder = tempfile::Builder::new();
-        builder.prefix(UNFINISHED);
-        #[cfg(unix)]
-        {
-            use std::os::unix::fs::PermissionsExt;
-            builder.permissions(fs::Permissions::from_mode(0o666));
-        }
-        let file = builder.tempfile_in(folder)?;
-        let mut writer = std::io::BufWriter::new(file);
-        fill(&mut writer)?;
-        let file = writer.into_inner().map_err(|e| e.into_error())?;
-        file.as_file().sync_all()?;
-        file.persist(target)?;
-        #[cfg(unix)]
-        File::open(folder)?.sync_all()?;
-        Ok(())
+        whole::write(target, UNFINISHED, fill)
     }
 }
 

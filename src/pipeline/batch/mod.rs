@@ -16,6 +16,8 @@ pub mod inputs;
 pub mod lines;
 pub mod manifest;
 #[cfg(feature = "candle")]
+mod open;
+#[cfg(feature = "candle")]
 pub mod report;
 #[cfg(feature = "candle")]
 pub mod tasks;

@@ -215,8 +215,16 @@ pub(super) fn acceptable(text: &[char], phrase: &[Unit]) -> bool {
             || opens_with_bracket
             || generic
             || number
+            || is_enumeration(text)
             || ends_in_quantity
             || runs_into_number)
+}
+
+/// `教育局、日报社` are two things; parts of equal length (`大学习、大提升`) are one saying.
+fn is_enumeration(text: &[char]) -> bool {
+    let mut parts = text.split(|&c| c == '、').map(<[char]>::len);
+    let first = parts.next();
+    parts.any(|length| Some(length) != first)
 }
 
 /// The characters of one unit of a phrase.

@@ -104,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn an_enumeration_is_no_keyword_but_a_saying_is() {
+        let all = found("", "市水务局、晨报开展“大学习、大提升”活动。");
+        assert!(all.iter().any(|c| c == "大学习、大提升"), "{all:?}");
+        assert!(!all.iter().any(|c| c == "水务局、晨报"), "{all:?}");
+    }
+
+    #[test]
     fn leaves_out_numbers_and_single_characters() {
         let all = found("", "2023年2月17日，增长7.2%的是工业。");
         assert!(

@@ -1,26 +1,23 @@
 //! `jianbao batch`: many inputs → one record each, in a folder or on standard output.
 
-use super::args::{BatchArgs, BatchFormat, LayoutArg};
+mod run_file;
+
+use super::args::{BatchArgs, BatchFormat};
 use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
 use super::progress::Progress;
 use super::session;
 use crate::model::Model;
-use crate::model::bundle::sha256;
-use crate::output::json;
-use crate::pipeline::batch::flow::{self, FlowError, Job, Outcome, Sink};
-use crate::pipeline::batch::folder::{FinishedParts, OutputFolder, PartSink, StreamSink};
+use crate::pipeline::batch::flow::{self, FlowError, Job, Outcome};
+use crate::pipeline::batch::folder::{OutputFolder, PartSink, StreamSink};
 use crate::pipeline::batch::inputs::{self, InputKind, InputList, Selection};
-use crate::pipeline::batch::manifest::{self, Settings};
+use crate::pipeline::batch::manifest;
 use crate::pipeline::batch::report::{self, Counts, ResultFormat};
 use crate::pipeline::batch::tasks::{NothingFinished, TaskError};
 use crate::pipeline::document::Options;
-use serde::{Deserialize, Serialize};
-use std::fs::File;
-use std::io::BufReader;
+use run_file::{RESTART, Run, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::SystemTime;
 
 pub(super) fn run(args: &BatchArgs, printer: &Printer) -> Result<(), CliError> {
     let to_stdout = args.output.as_os_str() == "-";
@@ -117,10 +114,6 @@ fn stream(
 ) -> Result<(), CliError> {
     let model = session::load_model(&args.model, printer)?;
     let (progress, ticker) = Progress::new(printer, total_bytes(&list));
-    let counting = Counting {
-        progress: &progress,
-        failed: AtomicBool::new(false),
-    };
     let job = Job {
         inputs: Arc::new(list),
         model: &model,
@@ -130,46 +123,25 @@ fn stream(
         stop,
     };
     let mut sink = StreamSink(std::io::BufWriter::new(std::io::stdout()));
-    let outcome = flow::run(&job, &mut sink, &counting);
+    let outcome = flow::run(&job, &mut sink, &progress);
     progress.finish();
     drop(ticker);
     let outcome = outcome.map_err(|e| flow_error(e, "standard output"))?;
-    sink.end()
-        .map_err(|e| CliError::output("standard output", &e))?;
+    flow::Sink::end(&mut sink).map_err(|e| CliError::output("standard output", &e))?;
     if outcome.parts.is_none() {
         return Err(CliError::new(
             ExitStatus::Interrupted,
             "interrupted; the records so far are complete lines",
         ));
     }
-    some_failed(
-        counting
-            .failed
-            .into_inner()
-            .then_some("some inputs failed; their records say why"),
-    )
-}
-
-/// Watches for failures on the way.
-struct Counting<'a> {
-    progress: &'a Progress,
-    failed: AtomicBool,
-}
-
-impl flow::Observer for Counting<'_> {
-    fn record(&self, record: &crate::output::record::Record, bytes: u64) {
-        if matches!(record, crate::output::record::Record::Failure(_)) {
-            self.failed.store(true, Ordering::Relaxed);
-        }
-        self.progress.record(record, bytes);
+    match progress.failed() {
+        0 => Ok(()),
+        failed => some_failed(format!("{failed} inputs failed; their records say why")),
     }
 }
 
-fn some_failed(message: Option<&str>) -> Result<(), CliError> {
-    match message {
-        None => Ok(()),
-        Some(message) => Err(CliError::new(ExitStatus::SomeFailed, message)),
-    }
+fn some_failed(message: String) -> Result<(), CliError> {
+    Err(CliError::new(ExitStatus::SomeFailed, message))
 }
 
 fn flow_error(error: FlowError, target: &str) -> CliError {
@@ -180,84 +152,6 @@ fn flow_error(error: FlowError, target: &str) -> CliError {
             CliError::new(ExitStatus::Usage, e.to_string()).hint(RESTART)
         }
     }
-}
-
-const RESTART: &str =
-    "give the same command as before to go on, another -o, or --restart to begin anew";
-
-/// `run.json`: everything about a run that must not stand in a record.
-#[derive(Debug, Serialize, Deserialize)]
-struct Run {
-    schema: String,
-    /// `running`, `interrupted` or `complete`.
-    status: String,
-    settings: Settings,
-    /// What may differ between two sessions of one run.
-    sessions: Vec<Session>,
-    #[serde(skip_deserializing)]
-    counts: Option<Counts>,
-}
-
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Session {
-    began: String,
-    ended: Option<String>,
-    seconds: Option<f64>,
-    /// Seconds in which the encoder was at work, and their share.
-    encoding_seconds: Option<f64>,
-    encoding_share: Option<f64>,
-    tokens: Option<u64>,
-    device: String,
-    threads: usize,
-    batch_tokens: u32,
-    host: String,
-    system: String,
-    parts_found: usize,
-}
-
-const RUN_SCHEMA: &str = "jianbao-run/1";
-
-fn settings(args: &BatchArgs, model: &Model) -> Result<Settings, CliError> {
-    let layout = match args.document.layout {
-        LayoutArg::Auto => "auto",
-        LayoutArg::Page => "page",
-        LayoutArg::Article => "article",
-    };
-    let summary = match args.document.max_chars {
-        Some(chars) => format!("at most {chars} characters"),
-        None => format!("{} sentences", args.document.sentences),
-    };
-    let sectors = match &args.model.sectors {
-        None => "embedded".to_owned(),
-        Some(path) => {
-            let bytes = std::fs::read(path)
-                .map_err(|e| CliError::unreadable(&path.to_string_lossy(), &e))?;
-            format!("sha256:{}", sha256(&bytes))
-        }
-    };
-    let encoding = args
-        .document
-        .encoding
-        .0
-        .map_or("auto", |encoding| encoding.name());
-    let name = model.name();
-    Ok([
-        ("jianbao", env!("CARGO_PKG_VERSION").to_owned()),
-        ("model", format!("{} {}", name.name, name.digest)),
-        ("--dtype", name.dtype.clone()),
-        ("--device", model.provenance().device.to_owned()),
-        ("--layout", layout.to_owned()),
-        ("--encoding", encoding.to_owned()),
-        ("summary", summary),
-        ("--keywords", args.document.keywords.to_string()),
-        ("--sectors", sectors),
-        ("--max-bytes", args.max_bytes.to_string()),
-        ("--include", args.include.join(" ")),
-        ("--exclude", args.exclude.join(" ")),
-    ]
-    .into_iter()
-    .map(|(key, value)| (key.to_owned(), value))
-    .collect())
 }
 
 fn into_folder(
@@ -280,15 +174,8 @@ fn into_folder(
         folder.clear().map_err(failed)?;
     }
     let model = session::load_model(&args.model, printer)?;
-    let settings = settings(args, &model)?;
-    let mut run = earlier_run(&folder, &settings, &list)?.unwrap_or(Run {
-        schema: RUN_SCHEMA.to_owned(),
-        status: String::new(),
-        settings,
-        sessions: Vec::new(),
-        counts: None,
-    });
-    if run.sessions.is_empty() {
+    let mut run = Run::open(&folder, run_file::settings(args, &model)?, &list)?;
+    if run.is_new() {
         folder
             .write(&folder.path("inputs.jsonl"), |out| {
                 manifest::write_inputs(&list, out)
@@ -299,9 +186,8 @@ fn into_folder(
     if !finished.is_empty() {
         printer.note(&format!("going on: {} parts are done", finished.len()));
     }
-    run.status = "running".to_owned();
-    run.sessions.push(this_session(args, &model, &finished));
-    write_run(&folder, &run).map_err(failed)?;
+    run.begin(Session::new(args, &model, finished.len()));
+    run.write(&folder).map_err(failed)?;
 
     let (progress, ticker) = Progress::new(printer, total_bytes(&list));
     let job = Job {
@@ -319,10 +205,9 @@ fn into_folder(
     progress.finish();
     drop(ticker);
     let outcome = outcome.map_err(|e| flow_error(e, &target))?;
-    end_session(&mut run, &outcome);
     let Some(parts) = outcome.parts else {
-        run.status = "interrupted".to_owned();
-        write_run(&folder, &run).map_err(failed)?;
+        run.end(&outcome, None);
+        run.write(&folder).map_err(failed)?;
         let done = folder.finished().map_err(failed)?.len();
         let message = format!("interrupted; {done} parts are done and kept in {target}");
         return Err(CliError::new(ExitStatus::Interrupted, message)
@@ -341,106 +226,17 @@ fn into_folder(
         BatchFormat::Parquet => unreachable!("refused above"),
     };
     let counts = report::join(&folder, parts, format).map_err(failed)?;
-    run.status = "complete".to_owned();
-    run.counts = Some(counts.clone());
-    write_run(&folder, &run).map_err(failed)?;
+    run.end(&outcome, Some(counts.clone()));
+    run.write(&folder).map_err(failed)?;
     printer.note(&closing(&counts, &outcome, &model, &target));
-    let message = format!(
-        "{} of {} inputs failed; see {}",
-        counts.failed(),
-        counts.inputs,
-        folder.path("errors.jsonl").display()
-    );
-    some_failed((counts.failed() > 0).then_some(message.as_str()))
-}
-
-/// What an earlier run in this folder was; an error when it was another one.
-fn earlier_run(
-    folder: &OutputFolder,
-    settings: &Settings,
-    list: &InputList,
-) -> Result<Option<Run>, CliError> {
-    let path = folder.path("run.json");
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-            // Parts without a run belong to nobody we know.
-            let stray = folder.finished().is_ok_and(|parts| !parts.is_empty());
-            return if stray {
-                let message = format!("{} has parts but no run.json", folder.root().display());
-                Err(CliError::new(ExitStatus::Usage, message).hint(RESTART))
-            } else {
-                Ok(None)
-            };
-        }
-        Err(e) => return Err(CliError::unreadable(&path.display().to_string(), &e)),
-    };
-    let refuse = |difference: String| {
-        let message = format!(
-            "{} holds another run: {difference}",
-            folder.root().display()
-        );
-        Err(CliError::new(ExitStatus::Usage, message).hint(RESTART))
-    };
-    let run: Run = match serde_json::from_str(&text) {
-        Ok(run) => run,
-        Err(e) => return refuse(format!("run.json is not readable ({e})")),
-    };
-    if run.schema != RUN_SCHEMA {
-        return refuse(format!("run.json has the form {}", run.schema));
+    match counts.failed() {
+        0 => Ok(()),
+        failed => some_failed(format!(
+            "{failed} of {} inputs failed; see {}",
+            counts.inputs,
+            folder.path("errors.jsonl").display()
+        )),
     }
-    if let Some(difference) = manifest::settings_difference(&run.settings, settings) {
-        return refuse(difference);
-    }
-    let path = folder.path("inputs.jsonl");
-    let then =
-        File::open(&path).map_err(|e| CliError::unreadable(&path.display().to_string(), &e))?;
-    match manifest::inputs_difference(BufReader::new(then), list) {
-        Ok(None) => Ok(Some(run)),
-        Ok(Some(difference)) => refuse(difference),
-        Err(e) => refuse(format!("inputs.jsonl is not readable ({e})")),
-    }
-}
-
-fn now() -> String {
-    humantime::format_rfc3339_seconds(SystemTime::now()).to_string()
-}
-
-fn this_session(args: &BatchArgs, model: &Model, finished: &FinishedParts) -> Session {
-    Session {
-        began: now(),
-        ended: None,
-        seconds: None,
-        encoding_seconds: None,
-        encoding_share: None,
-        tokens: None,
-        device: model.provenance().device.to_owned(),
-        threads: rayon::current_num_threads(),
-        batch_tokens: args.batch_tokens,
-        host: gethostname::gethostname().to_string_lossy().into_owned(),
-        system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-        parts_found: finished.len(),
-    }
-}
-
-fn end_session(run: &mut Run, outcome: &Outcome) {
-    let Some(session) = run.sessions.last_mut() else {
-        return;
-    };
-    let seconds = outcome.wall.as_secs_f64();
-    let encoding = outcome.encoding.as_secs_f64();
-    session.ended = Some(now());
-    session.seconds = Some(seconds);
-    session.encoding_seconds = Some(encoding);
-    session.encoding_share = Some(encoding / seconds.max(1e-9));
-    session.tokens = Some(outcome.tokens);
-}
-
-fn write_run(folder: &OutputFolder, run: &Run) -> std::io::Result<()> {
-    let text = json::text(run, true);
-    folder.write(&folder.path("run.json"), |out| {
-        out.write_all(text.as_bytes())
-    })
 }
 
 /// The closing summary.

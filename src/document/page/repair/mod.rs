@@ -1,0 +1,265 @@
+//! Putting a broken page back into reading order.
+//!
+//! Text of a scanned page arrives with paragraphs cut in mid-sentence, their rest standing inside another article or
+//! before its own headline, and passages printed twice. Three steps, each of which leaves alone what it is not sure of:
+//!
+//! 1. *Repeated passages* are used once, where they fit their surroundings best ([`duplicates`]).
+//! 2. *Joins*: which fragment continues which open end ([`joins`]). All pairs are scored by the model's continuation
+//!    head and by distance; the best assignment is found exactly (Kuhn and Munkres), "none of them" being a choice that
+//!    has its price. A wrong join is worse than a broken paragraph.
+//! 3. *Moves*: a fragment that continues a paragraph elsewhere goes there, and takes with it as many of the paragraphs
+//!    after it as share more rare character pairs with the article it goes to than with the one it leaves ([`moves`]).
+
+mod affinity;
+mod duplicates;
+mod joins;
+mod moves;
+
+use super::{Block, BlockKind};
+use crate::document::Span;
+use affinity::RarePairs;
+use std::cell::OnceCell;
+
+/// Says how well one fragment continues another in mid-sentence.
+pub trait Continuation {
+    /// A logit for each (end of the left fragment, beginning of the right one), folded; above 0 means yes.
+    fn scores(&self, pairs: &[(&[char], &[char])]) -> Vec<f32>;
+
+    /// Above 0 when a folded fragment looks like the middle of a sentence rather than its beginning. Cheap.
+    fn openness(&self, _fragment: &[char]) -> f32 {
+        0.0
+    }
+}
+
+/// Knows nothing, joins nothing.
+#[derive(Debug, Clone, Copy)]
+pub struct NoContinuation;
+
+impl Continuation for NoContinuation {
+    fn scores(&self, pairs: &[(&[char], &[char])]) -> Vec<f32> {
+        vec![f32::NEG_INFINITY; pairs.len()]
+    }
+}
+
+/// Blocks in reading order, and what was found on the way.
+#[derive(Debug, Default)]
+pub struct Repaired {
+    pub blocks: Vec<Block>,
+    /// (passage that is left out, the same passage that is used).
+    pub duplicates: Vec<(Span, Span)>,
+    /// Paragraphs that stop in mid-sentence and whose rest was not found.
+    pub open_ends: Vec<Span>,
+}
+
+/// Shorter fragments are not joined: there is nothing to judge by.
+const MIN_LEFT_CHARS: usize = 12;
+/// Open ends at most; a text with more is written so.
+const MAX_OPEN_ENDS: usize = 400;
+/// Text in which more than this share of the paragraphs end without a mark is written so (verse, lists, wrapped
+/// lines): nothing there is broken.
+const MAX_OPEN_SHARE: f32 = 0.4;
+
+/// Repairs a page; blocks of an undamaged one come back as they were.
+pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Repaired {
+    let mut page = Page::new(text, blocks);
+    let Some(mut open_ends) = page.open_ends() else {
+        return Repaired {
+            blocks: page.blocks,
+            ..Repaired::default()
+        };
+    };
+    let duplicates = page.drop_duplicates();
+    open_ends.retain(|&i| page.is_body(i));
+    let joins = page.joins(&open_ends, model);
+    open_ends.retain(|i| joins.iter().all(|(left, _)| left != i) && !page.blocks[*i].is_heading);
+    let open_ends = open_ends.iter().map(|&i| page.blocks[i].span).collect();
+    Repaired {
+        blocks: page.reordered(&joins),
+        duplicates,
+        open_ends,
+    }
+}
+
+/// A page under repair.
+struct Page<'a> {
+    text: &'a [char],
+    blocks: Vec<Block>,
+    /// The article, by page order, that each block stands in.
+    section: Vec<usize>,
+    /// Repeats another block.
+    dropped: Vec<bool>,
+    /// Made when first asked for: most pages have nothing to repair.
+    rare_pairs: OnceCell<RarePairs>,
+}
+
+/// Of two fragments, the left one and the right one.
+type Join = (usize, usize);
+
+impl<'a> Page<'a> {
+    fn new(text: &'a [char], blocks: Vec<Block>) -> Self {
+        let mut section = Vec::with_capacity(blocks.len());
+        let (mut current, mut after_body) = (0, true);
+        for block in &blocks {
+            match block.kind {
+                BlockKind::Headline if after_body => (current, after_body) = (current + 1, false),
+                BlockKind::Body => after_body = true,
+                _ => {}
+            }
+            section.push(current);
+        }
+        Self {
+            text,
+            dropped: vec![false; blocks.len()],
+            section,
+            rare_pairs: OnceCell::new(),
+            blocks,
+        }
+    }
+
+    fn is_body(&self, i: usize) -> bool {
+        self.blocks[i].kind == BlockKind::Body && !self.dropped[i]
+    }
+
+    fn bodies(&self) -> Vec<usize> {
+        (0..self.blocks.len())
+            .filter(|&i| self.is_body(i))
+            .collect()
+    }
+
+    fn chars(&self, i: usize) -> &'a [char] {
+        self.blocks[i].span.of(self.text)
+    }
+
+    fn rare_pairs(&self) -> &RarePairs {
+        self.rare_pairs.get_or_init(|| {
+            let counts = |i| self.is_body(i) || self.blocks[i].kind == BlockKind::Headline;
+            RarePairs::new(self.text, &self.blocks, &self.section, counts)
+        })
+    }
+
+    /// Paragraphs that stop in mid-sentence; `None` for text that is written so.
+    fn open_ends(&self) -> Option<Vec<usize>> {
+        // Short ones too: a line without a mark at its end may be a heading or the beginning of a cut paragraph.
+        let mut open = self.bodies();
+        open.retain(|&i| self.chars(i).len() >= MIN_LEFT_CHARS);
+        let candidates = open.len() as f32;
+        open.retain(|&i| is_open_end(self.chars(i)));
+        let many = open.len() > 4 && open.len() as f32 > MAX_OPEN_SHARE * candidates;
+        (!many && open.len() <= MAX_OPEN_ENDS).then_some(open)
+    }
+}
+
+/// Whether a paragraph stops in mid-sentence: after it anything that can end one would be a sign that it does not,
+/// a closing bracket or quotation mark too.
+fn is_open_end(paragraph: &[char]) -> bool {
+    paragraph
+        .iter()
+        .rev()
+        .find(|c| !c.is_whitespace())
+        .is_some_and(|&c| !"。！？!?”’」』；;：:…）)》】—～.".contains(c))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::page::{Layout, assemble, blocks};
+
+    /// Knows which fragments belong together by a list.
+    struct Known(&'static [(&'static str, &'static str)]);
+
+    impl Continuation for Known {
+        fn scores(&self, pairs: &[(&[char], &[char])]) -> Vec<f32> {
+            let text = |chars: &[char]| chars.iter().collect::<String>();
+            pairs
+                .iter()
+                .map(|(left, right)| {
+                    let (left, right) = (text(left), text(right));
+                    let known = self
+                        .0
+                        .iter()
+                        .any(|(a, b)| left.ends_with(a) && right.starts_with(b));
+                    if known { 6.0 } else { -6.0 }
+                })
+                .collect()
+        }
+    }
+
+    const PAGE: &str = "东江大桥今日正式通车\n东江日报3月5日讯(记者 林小满)东江大桥今天正式通车，市民参观大桥的桥面和桥塔，大桥全长三千米，是东江上\n\
+        青石中学食堂改造完成\n东江日报3月5日讯(记者 何晓)青石中学食堂改造今天完成，学生们走进食堂用餐。\n最长的一座桥梁。\n大桥的桥塔高一百米，桥面宽三十米。\n食堂的菜品由学生们投票选出，学校食堂每周更换菜品。\n";
+
+    fn repaired(text: &str, model: &dyn Continuation) -> (Vec<String>, Repaired) {
+        let text: Vec<char> = text.chars().collect();
+        let repaired = repair(&text, blocks(&text, Layout::Page), model);
+        let articles = assemble(&text, &repaired.blocks);
+        (
+            articles.iter().map(|a| a.text.iter().collect()).collect(),
+            repaired,
+        )
+    }
+
+    #[test]
+    fn a_fragment_goes_home_and_takes_its_own_with_it() {
+        let (articles, found) = repaired(PAGE, &Known(&[("东江上", "最长的")]));
+        assert_eq!(articles.len(), 2);
+        assert!(
+            articles[0].ends_with("是东江上最长的一座桥梁。\n大桥的桥塔高一百米，桥面宽三十米。"),
+            "{articles:?}"
+        );
+        assert!(
+            articles[1].ends_with("用餐。\n食堂的菜品由学生们投票选出，学校食堂每周更换菜品。"),
+            "{articles:?}"
+        );
+        assert!(found.open_ends.is_empty());
+    }
+
+    #[test]
+    fn a_doubtful_join_is_not_made() {
+        let (articles, found) = repaired(PAGE, &Known(&[]));
+        assert!(articles[0].ends_with("是东江上"), "{articles:?}");
+        assert_eq!(found.open_ends.len(), 1);
+        let text: Vec<char> = PAGE.chars().collect();
+        let untouched = assemble(&text, &blocks(&text, Layout::Page));
+        assert_eq!(untouched.len(), articles.len());
+    }
+
+    #[test]
+    fn a_passage_printed_twice_is_used_once() {
+        let page = PAGE
+            .replace("最长的一座桥梁。\n", "")
+            .replace("，是东江上", "。\n大桥的桥塔高一百米，桥面宽三十米。");
+        let (articles, found) = repaired(&page, &NoContinuation);
+        assert_eq!(found.duplicates.len(), 1);
+        assert!(
+            articles[0].contains("桥塔高一百米") && !articles[1].contains("桥塔高一百米"),
+            "{articles:?}"
+        );
+    }
+
+    #[test]
+    fn a_misread_copy_is_a_copy_but_another_number_is_not() {
+        let line = "东江大桥今天正式通车，市民参观大桥的桥面和桥塔，大桥全长3000米。";
+        let twice = |other: &str| {
+            repaired(
+                &format!("东江大桥今日正式通车\n{line}\n{other}\n"),
+                &NoContinuation,
+            )
+            .1
+        };
+        assert_eq!(twice(&line.replace("桥塔", "桥搭")).duplicates.len(), 1);
+        assert!(twice(&line.replace("3000", "3500")).duplicates.is_empty());
+        assert!(
+            twice(&line.replace("市民参观", "学生走过"))
+                .duplicates
+                .is_empty()
+        );
+    }
+
+    #[test]
+    fn verse_is_left_alone() {
+        let poem = "白日依山尽黄河入海流白日依山尽\n欲穷千里目更上一层楼欲穷千里目\n".repeat(4);
+        let text: Vec<char> = poem.chars().collect();
+        let before = crate::document::page::body_blocks(&text);
+        let after = repair(&text, before.clone(), &Known(&[("", "")]));
+        assert!(after.blocks.iter().all(|block| !block.continues));
+    }
+}

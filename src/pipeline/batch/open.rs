@@ -1,0 +1,215 @@
+//! The stream's first stage: inputs → text → articles → tokens, on all cores.
+
+use super::flow::{Document, Flow, Group, Job};
+use super::tasks::{Content, Task, TaskError, unread};
+use crate::document::Article;
+use crate::document::decode;
+use crate::document::page::{self, Layout, Page};
+use crate::model::bundle::sha256;
+use crate::output::record::{Brief, Warning};
+use crate::pipeline::document::{Options, Problem, groups, header, source};
+use crate::pipeline::stages::{MAX_GROUP_CHARS, Prepared, guarded};
+use encoding_rs::UTF_8;
+use rayon::prelude::*;
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::time::Duration;
+
+/// Inputs opened together at most.
+pub(super) const CHUNK_INPUTS: usize = 256;
+/// A stream that pauses for this long has what it sent so far answered.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Collects tasks into chunks, opens and prepares them. Ends when the tasks do, or the next stage is gone.
+pub(super) fn open_all(
+    job: &Job<'_>,
+    tasks: &Receiver<Result<Task, TaskError>>,
+    next: &SyncSender<Flow<Group>>,
+) {
+    let mut chunk: Vec<Task> = Vec::new();
+    let mut bytes = 0;
+    loop {
+        let received = if chunk.is_empty() {
+            // Standard input may stay silent for hours: a stop must be seen all the same.
+            tasks.recv_timeout(PAUSE * 5)
+        } else {
+            tasks.recv_timeout(PAUSE)
+        };
+        let (full, end) = match received {
+            Ok(Ok(task)) => {
+                bytes += task.bytes;
+                chunk.push(task);
+                let full = bytes >= 3 * MAX_GROUP_CHARS as u64 || chunk.len() == CHUNK_INPUTS;
+                (full, None)
+            }
+            Ok(Err(error)) => (true, Some(Flow::Failed(error))),
+            Err(RecvTimeoutError::Disconnected) => (true, Some(Flow::End)),
+            Err(RecvTimeoutError::Timeout) if chunk.is_empty() => {
+                if job.stop.load(Ordering::Relaxed) {
+                    return;
+                }
+                continue;
+            }
+            Err(RecvTimeoutError::Timeout) => (true, None),
+        };
+        if !full {
+            continue;
+        }
+        let paused = bytes < 3 * MAX_GROUP_CHARS as u64;
+        bytes = 0;
+        for group in open_chunk(std::mem::take(&mut chunk), job) {
+            if next.send(Flow::Group(group)).is_err() {
+                return;
+            }
+        }
+        if let Some(end) = end {
+            let _ = next.send(end);
+            return;
+        }
+        if paused && next.send(Flow::Idle).is_err() {
+            return;
+        }
+    }
+}
+
+fn open_chunk(tasks: Vec<Task>, job: &Job<'_>) -> Vec<Group> {
+    let opened: Vec<(Document, Vec<Article>)> = tasks
+        .into_par_iter()
+        .map(|task| open_task(task, job))
+        .collect();
+    // A document stands in the group of its first article; one without articles goes with the next or the last.
+    let mut out = Vec::new();
+    let mut waiting = Vec::new();
+    let mut articles: Vec<(Option<Vec<Document>>, Article)> = Vec::new();
+    for (document, own) in opened {
+        waiting.push(document);
+        for article in own {
+            let documents = (!waiting.is_empty()).then(|| std::mem::take(&mut waiting));
+            articles.push((documents, article));
+        }
+    }
+    for group in groups(articles, |(_, article)| article.text.len()) {
+        let (documents, articles): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+        out.push(Group {
+            documents: documents.into_iter().flatten().flatten().collect(),
+            articles: articles
+                .into_par_iter()
+                .map(|article| guarded(|| Ok(Prepared::new(article, job.model))))
+                .collect(),
+        });
+    }
+    if !waiting.is_empty() {
+        match out.last_mut() {
+            Some(last) => last.documents.extend(waiting),
+            None => out.push(Group {
+                documents: waiting,
+                articles: Vec::new(),
+            }),
+        }
+    }
+    out
+}
+
+/// Reads, decodes and splits one input.
+fn open_task(task: Task, job: &Job<'_>) -> (Document, Vec<Article>) {
+    let Task {
+        part,
+        id,
+        path,
+        content,
+        repeated_id,
+        bytes,
+    } = task;
+    // Whatever goes wrong in here stays with this input.
+    let opened = guarded(|| Ok(open_content(content, &id, &path, job)));
+    let (head, articles) = match opened.and_then(|result| result) {
+        Ok((mut brief, articles)) => {
+            if repeated_id {
+                brief.warnings.push(Warning {
+                    kind: "repeated-id".to_owned(),
+                    message: "an earlier input has the same id".to_owned(),
+                    spans: Vec::new(),
+                });
+            }
+            (Ok(brief), articles)
+        }
+        Err(problem) => (Err(problem), Vec::new()),
+    };
+    let document = Document {
+        part,
+        bytes,
+        id,
+        path,
+        head,
+        articles: articles.len(),
+    };
+    (document, articles)
+}
+
+fn open_content(
+    content: Content,
+    id: &str,
+    path: &str,
+    job: &Job<'_>,
+) -> Result<(Brief, Vec<Article>), Problem> {
+    let Options {
+        layout, encoding, ..
+    } = *job.options;
+    let (decoded, sha256, page) = match content {
+        Content::Failed(problem) => return Err(problem),
+        Content::File(file) => {
+            let bytes = read_file(&file, job.max_bytes)?;
+            let decoded = decode::decode(&bytes, encoding)?;
+            let page = page::split(&decoded.chars, layout, job.model);
+            (decoded, sha256(&bytes), page)
+        }
+        Content::Text { document, sha256 } => {
+            let decoded = decode::decode(document.text.as_bytes(), Some(UTF_8))?;
+            let title = document.title.as_deref().unwrap_or_default();
+            let page = if title.trim().is_empty() || layout == Layout::Page {
+                page::split(&decoded.chars, layout, job.model)
+            } else {
+                Page {
+                    articles: vec![page::titled(&decoded.chars, title)],
+                    ..Page::default()
+                }
+            };
+            (decoded, sha256, page)
+        }
+    };
+    let source = source(path, sha256, &decoded);
+    let brief = header(id, source, decoded.undecodable, &page, job.model);
+    Ok((brief, page.articles))
+}
+
+/// Reads a file whole, up to the limit.
+fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Problem> {
+    let failed = |e: std::io::Error| {
+        let (kind, reason) = unread(&e);
+        Problem::Unread(kind, reason)
+    };
+    // Asked first: opening a pipe that nobody writes to would wait for ever.
+    let metadata = path.metadata().map_err(failed)?;
+    if !metadata.is_file() {
+        return Err(Problem::Unread(
+            "not-a-file",
+            "is neither a file nor a folder".to_owned(),
+        ));
+    }
+    let mut bytes = Vec::new();
+    let limit = max_bytes.saturating_add(1);
+    if metadata.len() <= max_bytes {
+        let file = File::open(path).map_err(failed)?;
+        file.take(limit).read_to_end(&mut bytes).map_err(failed)?;
+    }
+    let length = metadata.len().max(bytes.len() as u64);
+    if length > max_bytes {
+        let message =
+            format!("has {length} bytes, more than the limit of {max_bytes} (--max-bytes)");
+        return Err(Problem::Unread("too-large", message));
+    }
+    Ok(bytes)
+}
