@@ -65,8 +65,12 @@ pub fn choose(
 /// Probabilities, plus a share of those of the candidates that contain one or are contained in it: variants of one
 /// phrase (`东江大桥`, `东江大桥工程`) speak for each other instead of splitting the vote.
 fn with_support(cores: &[Vec<char>], own: &[f32]) -> Vec<f32> {
-    // Only candidates that could be chosen are compared: most have next to no probability.
-    let likely: Vec<usize> = (0..own.len()).filter(|&i| own[i] > MIN_SUPPORT).collect();
+    // Only candidates that could be chosen are compared: most have next to no probability. The number is bounded
+    // for models that find everything likely; comparing takes its square.
+    let mut likely: Vec<usize> = (0..own.len()).filter(|&i| own[i] > MIN_SUPPORT).collect();
+    likely.sort_by(|&a, &b| own[b].total_cmp(&own[a]).then(a.cmp(&b)));
+    likely.truncate(MAX_LIKELY);
+    likely.sort_unstable();
     let mut out = own.to_vec();
     for &i in likely.iter().filter(|&&i| own[i] > MIN_SUPPORTED) {
         for &j in &likely {
@@ -78,6 +82,8 @@ fn with_support(cores: &[Vec<char>], own: &[f32]) -> Vec<f32> {
     out
 }
 
+/// Candidates that may support each other at most.
+const MAX_LIKELY: usize = 256;
 /// A candidate that is less probable than this by itself is not helped: long junk contains many good phrases.
 const MIN_SUPPORTED: f32 = 0.08;
 /// How much a variant's probability counts.
@@ -115,7 +121,13 @@ fn overlap(a: &[char], b: &[char]) -> bool {
 }
 
 fn contains(whole: &[char], part: &[char]) -> bool {
-    part.len() <= whole.len() && whole.windows(part.len()).any(|window| window == part)
+    let Some(first) = part.first() else {
+        return true;
+    };
+    // Almost every window differs in its first character.
+    whole
+        .windows(part.len())
+        .any(|window| window[0] == *first && window == part)
 }
 
 /// How often `key` (lower case) stands in folded text, not overlapping.

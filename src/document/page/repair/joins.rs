@@ -19,17 +19,17 @@ const ASKED: std::ops::RangeInclusive<usize> = 4..=20;
 /// Pairs that the model is asked about on one page, more or less.
 const ASKED_IN_ALL: usize = 1600;
 /// The price of leaving an open end open, in logits: a join must be likelier than that.
-const NO_JOIN: f32 = 1.0;
+const NO_JOIN: f32 = 0.5;
 /// What speaks for a join that nothing stands between, in logits.
 const ADJACENT: f32 = 2.5;
 /// What each doubling of the distance speaks against it.
 const DISTANCE: f32 = 0.25;
 /// What it speaks for a join when all of the fragment's words stand in the open end's article and none where it is now.
-const AFFINITY: f32 = 14.0;
+const AFFINITY: f32 = 20.0;
 /// Headings with a mark inside: the longest, in characters, and what speaks against a join after one, in logits.
-const MARKED_HEADING: (usize, f32) = (30, 0.75);
+const MARKED_HEADING: (usize, f32) = (30, 0.3);
 /// The same for headings without.
-const PLAIN_HEADING: (usize, f32) = (20, 1.5);
+const PLAIN_HEADING: (usize, f32) = (20, 0.75);
 
 /// A fragment that may continue an open end.
 struct Candidate {
