@@ -24,6 +24,8 @@ pub mod tasks;
 
 /// Inputs that a part has at most.
 pub const PART_INPUTS: usize = 64;
+/// Inputs of the first part; each has twice as many as the one before, so that there is something to see soon.
+pub const FIRST_PART_INPUTS: usize = 4;
 /// Bytes of input after which a part is closed.
 pub const PART_BYTES: u64 = 4 << 20;
 
@@ -39,7 +41,8 @@ impl PartCutter {
     /// The part of the next input, and whether it opens that part. An input of `bytes` that does not fit opens the
     /// next one.
     pub fn place(&mut self, bytes: u64) -> (usize, bool) {
-        let full = self.inputs == PART_INPUTS
+        let room = FIRST_PART_INPUTS << self.part.min(PART_INPUTS.ilog2() as usize);
+        let full = self.inputs == room.min(PART_INPUTS)
             || (self.inputs > 0 && self.bytes.saturating_add(bytes) > PART_BYTES);
         if full {
             *self = Self {
@@ -66,10 +69,10 @@ mod tests {
     fn parts_are_cut_by_number_and_by_size() {
         let mut cutter = PartCutter::default();
         assert_eq!(cutter.parts(), 0);
-        let parts: Vec<usize> = (0..130).map(|_| cutter.place(10).0).collect();
-        assert_eq!(parts[63..66], [0, 1, 1]);
-        assert_eq!(parts[127..], [1, 2, 2]);
-        assert_eq!(cutter.parts(), 3);
+        let parts: Vec<usize> = (0..200).map(|_| cutter.place(10).0).collect();
+        let sizes: Vec<usize> = parts.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
+        assert_eq!(sizes, [4, 8, 16, 32, 64, 64, 12]);
+        assert_eq!(cutter.parts(), 7);
         let mut cutter = PartCutter::default();
         let sizes = [PART_BYTES + 5, 1, PART_BYTES - 1, 1, u64::MAX, 3];
         let places = sizes.map(|size| cutter.place(size));

@@ -20,6 +20,10 @@ use std::time::Duration;
 
 /// Inputs opened together at most.
 pub(super) const CHUNK_INPUTS: usize = 256;
+/// Bytes after which the first chunk is full; each has twice as many as the one before, up to what makes a few groups.
+/// The first results are there soon, and later ones are computed in larger batches.
+const FIRST_CHUNK_BYTES: u64 = 6 << 10;
+const CHUNK_BYTES: u64 = 3 * MAX_GROUP_CHARS as u64;
 /// A stream that pauses for this long has what it sent so far answered.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -30,7 +34,7 @@ pub(super) fn open_all(
     next: &SyncSender<Flow<Group>>,
 ) {
     let mut chunk: Vec<Task> = Vec::new();
-    let mut bytes = 0;
+    let (mut bytes, mut room) = (0, FIRST_CHUNK_BYTES);
     loop {
         let received = if chunk.is_empty() {
             // Standard input may stay silent for hours: a stop must be seen all the same.
@@ -42,7 +46,7 @@ pub(super) fn open_all(
             Ok(Ok(task)) => {
                 bytes += task.bytes;
                 chunk.push(task);
-                let full = bytes >= 3 * MAX_GROUP_CHARS as u64 || chunk.len() == CHUNK_INPUTS;
+                let full = bytes >= room || chunk.len() == CHUNK_INPUTS;
                 (full, None)
             }
             Ok(Err(error)) => (true, Some(Flow::Failed(error))),
@@ -58,8 +62,8 @@ pub(super) fn open_all(
         if !full {
             continue;
         }
-        let paused = bytes < 3 * MAX_GROUP_CHARS as u64;
-        bytes = 0;
+        let paused = bytes < room;
+        (bytes, room) = (0, CHUNK_BYTES.min(2 * room));
         for group in open_chunk(std::mem::take(&mut chunk), job) {
             if next.send(Flow::Group(group)).is_err() {
                 return;
