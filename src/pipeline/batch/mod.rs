@@ -25,7 +25,7 @@ pub mod tasks;
 /// Inputs that a part has at most.
 pub const PART_INPUTS: usize = 64;
 /// Inputs of the first part; each has twice as many as the one before, so that there is something to see soon.
-pub const FIRST_PART_INPUTS: usize = 4;
+pub const FIRST_PART_INPUTS: usize = 2;
 /// Bytes of input after which a part is closed.
 pub const PART_BYTES: u64 = 4 << 20;
 
@@ -71,8 +71,8 @@ mod tests {
         assert_eq!(cutter.parts(), 0);
         let parts: Vec<usize> = (0..200).map(|_| cutter.place(10).0).collect();
         let sizes: Vec<usize> = parts.chunk_by(|a, b| a == b).map(<[_]>::len).collect();
-        assert_eq!(sizes, [4, 8, 16, 32, 64, 64, 12]);
-        assert_eq!(cutter.parts(), 7);
+        assert_eq!(sizes, [2, 4, 8, 16, 32, 64, 64, 10]);
+        assert_eq!(cutter.parts(), 8);
         let mut cutter = PartCutter::default();
         let sizes = [PART_BYTES + 5, 1, PART_BYTES - 1, 1, u64::MAX, 3];
         let places = sizes.map(|size| cutter.place(size));

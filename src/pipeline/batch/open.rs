@@ -22,7 +22,7 @@ use std::time::Duration;
 pub(super) const CHUNK_INPUTS: usize = 256;
 /// Bytes after which the first chunk is full; each has twice as many as the one before, up to what makes a few groups.
 /// The first results are there soon, and later ones are computed in larger batches.
-const FIRST_CHUNK_BYTES: u64 = 6 << 10;
+const FIRST_CHUNK_BYTES: u64 = 3 << 10;
 const CHUNK_BYTES: u64 = 3 * MAX_GROUP_CHARS as u64;
 /// A stream that pauses for this long has what it sent so far answered.
 const PAUSE: Duration = Duration::from_millis(100);
