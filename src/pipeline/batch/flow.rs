@@ -1,4 +1,4 @@
-//! The running stream: open ([`super::open`]) → encode → read and write, a thread each, bounded queues between them.
+//! The running stream: open (`open.rs`) → encode → read and write, a thread each, bounded queues between them.
 
 use super::inputs::InputList;
 use super::open::{CHUNK_INPUTS, open_all};

@@ -3,12 +3,12 @@
 //! Text of a scanned page arrives with paragraphs cut in mid-sentence, their rest standing inside another article or
 //! before its own headline, and passages printed twice. Three steps, each of which leaves alone what it is not sure of:
 //!
-//! 1. *Repeated passages* are used once, where they fit their surroundings best ([`duplicates`]).
-//! 2. *Joins*: which fragment continues which open end ([`joins`]). All pairs are scored by the model's continuation
+//! 1. *Repeated passages* are used once, where they fit their surroundings best (`duplicates.rs`).
+//! 2. *Joins*: which fragment continues which open end (`joins.rs`). All pairs are scored by the model's continuation
 //!    head and by distance; the best assignment is found exactly (Kuhn and Munkres), "none of them" being a choice that
 //!    has its price. A wrong join is worse than a broken paragraph.
 //! 3. *Moves*: a fragment that continues a paragraph elsewhere goes there, and takes with it as many of the paragraphs
-//!    after it as share more rare character pairs with the article it goes to than with the one it leaves ([`moves`]).
+//!    after it as share more rare character pairs with the article it goes to than with the one it leaves (`moves.rs`).
 
 mod affinity;
 mod duplicates;
