@@ -12,5 +12,6 @@ pub mod measure;
 pub mod mix;
 #[cfg(feature = "candle")]
 pub mod plot;
+#[cfg(feature = "candle")]
 pub mod report;
 pub mod statistics;

@@ -1,6 +1,5 @@
 //! What was measured, as data and as tables.
 
-#[cfg(feature = "candle")]
 use super::agreement::Agreement;
 use super::machine::Machine;
 use super::statistics::Spread;
@@ -12,7 +11,6 @@ pub const SCHEMA: &str = "jianbao-bench/1";
 
 /// Everything about one run of the benchmark.
 #[derive(Debug, Clone, Serialize)]
-#[cfg(feature = "candle")]
 pub struct Report {
     pub schema: &'static str,
     pub machine: Machine,
@@ -39,7 +37,6 @@ pub struct MixFacts {
 
 /// A device with a number format.
 #[derive(Debug, Clone, Serialize)]
-#[cfg(feature = "candle")]
 pub struct Backend {
     pub device: String,
     pub dtype: String,
@@ -74,7 +71,6 @@ pub enum TableStyle {
     Markdown,
 }
 
-#[cfg(feature = "candle")]
 impl Report {
     /// Machine, agreement, then speed.
     pub fn text(&self, style: TableStyle) -> String {
