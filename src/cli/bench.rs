@@ -3,6 +3,7 @@
 use super::args::{BenchArgs, Stages};
 use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
+use super::progress;
 use super::session;
 use crate::analysis::sector::Taxonomy;
 use crate::benchmark::agreement::{self, MIN_COSINE, Vectors};
@@ -17,7 +18,6 @@ use crate::encoder::candle::device::{self, DeviceChoice, DeviceError, Precision}
 use crate::model::{self, Model, ModelError};
 use crate::output::{json, whole};
 use crate::pipeline::document::Options;
-use indicatif::{ProgressBar, ProgressStyle};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -64,7 +64,7 @@ pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
         write_tokens(path, &runners[0].mixes)?;
     }
     let mut cases = cases(args, &runners, &report.backends, mixes.len(), printer);
-    let progress = progress(printer, (cases.len() * (args.rounds as usize + 1)) as u64);
+    let progress = progress::bar(printer, cases.len() * (args.rounds as usize + 1));
     // Round 0 warms up and is not counted.
     for round in 0..=args.rounds {
         for case in &mut cases {
@@ -341,17 +341,6 @@ fn write_files(args: &BenchArgs, report: &Report) -> Result<(), CliError> {
         write(path, &picture)?;
     }
     Ok(())
-}
-
-fn progress(printer: &Printer, steps: u64) -> ProgressBar {
-    if !printer.draws() {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new(steps);
-    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {eta_precise} left") {
-        bar.set_style(style);
-    }
-    bar
 }
 
 fn measure_error(error: MeasureError) -> CliError {

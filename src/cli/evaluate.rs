@@ -3,15 +3,15 @@
 use super::args::{EvalArgs, EvalTask};
 use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
+use super::progress;
 use super::session;
 use crate::analysis::summary::Length;
-use crate::document::decode;
 use crate::document::page::{self, Layout};
+use crate::document::{Span, decode};
 use crate::evaluation::{extracts, pages, sectors};
 use crate::model::Model;
 use crate::output::record::ArticleBrief;
 use crate::pipeline::document::{self, Input, Options, Problem};
-use indicatif::{ProgressBar, ProgressStyle};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -51,7 +51,7 @@ fn evaluate_sectors(
         .map(|row| (row.id.clone(), row))
         .collect();
     let model = session::load_model(&args.model, printer)?;
-    let progress = progress(golds.len());
+    let progress = progress::bar(printer, golds.len());
     let mut predictions = Vec::with_capacity(golds.len());
     for gold in &golds {
         if let Some(row) = articles.get(&gold.id) {
@@ -98,7 +98,7 @@ fn evaluate_extracts(
         None => HashMap::new(),
     };
     let model = session::load_model(&args.model, printer)?;
-    let progress = progress(annotators[0].len());
+    let progress = progress::bar(printer, annotators[0].len());
     let mut predictions = Vec::with_capacity(annotators[0].len());
     for gold in &annotators[0] {
         let joined = ArticleRow {
@@ -141,7 +141,7 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
         .collect();
     gold_files.sort();
     let model = session::load_model(&args.model, printer)?;
-    let progress = progress(gold_files.len());
+    let progress = progress::bar(printer, gold_files.len());
     let (mut scores, mut records) = (Vec::new(), Vec::new());
     for path in &gold_files {
         let gold: pages::Gold = serde_json::from_str(&read_text(path)?).map_err(|e| {
@@ -152,19 +152,9 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
         })?;
         let text_path = path.to_string_lossy().replace(".gold.json", ".txt");
         let bytes = std::fs::read(&text_path).map_err(|e| CliError::unreadable(&text_path, &e))?;
-        // Splitting is all that is scored; the rest is computed only for somebody who wants to see it.
         let decoded = decode::decode(&bytes, None)
             .map_err(|e| CliError::document(&text_path, &Problem::from(e)))?;
-        let page = page::split(&decoded.chars, Layout::Page, &model);
-        let predicted: Vec<pages::Predicted> = page
-            .articles
-            .iter()
-            .map(|article| pages::Predicted {
-                title: article.title.clone(),
-                spans: article.spans.clone(),
-            })
-            .collect();
-        if args.predictions.is_some() {
+        let predicted: Vec<pages::Predicted> = if args.predictions.is_some() {
             let input = Input {
                 id: &text_path,
                 path: &text_path,
@@ -174,9 +164,23 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
                 layout: Layout::Page,
                 ..Options::default()
             };
-            let brief = document::brief(input, &model, &options);
-            records.push(brief.map_err(|e| CliError::document(&text_path, &e))?);
-        }
+            let brief = document::brief(input, &model, &options)
+                .map_err(|e| CliError::document(&text_path, &e))?;
+            let predicted = brief
+                .articles
+                .iter()
+                .map(|a| predicted(&a.title, &a.spans))
+                .collect();
+            records.push(brief);
+            predicted
+        } else {
+            // Splitting is all that is scored; the rest is computed only for somebody who wants to see it.
+            let page = page::split(&decoded.chars, Layout::Page, &model);
+            page.articles
+                .iter()
+                .map(|a| predicted(&a.title, &a.spans))
+                .collect()
+        };
         scores.push(pages::score_page(&decoded.chars, &gold, &predicted));
         progress.inc(1);
     }
@@ -194,6 +198,13 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
         ("dup_once", figures.dup_once),
     ]);
     finish(args, &figures, &table, &records, printer)
+}
+
+fn predicted(title: &str, spans: &[Span]) -> pages::Predicted {
+    pages::Predicted {
+        title: title.to_owned(),
+        spans: spans.to_vec(),
+    }
 }
 
 /// The brief of an article whose title is known.
@@ -243,12 +254,6 @@ fn table(rows: &[(&str, f64)]) -> String {
         let _ = writeln!(out, "{name:18} {shown}");
     }
     out
-}
-
-fn progress(length: usize) -> ProgressBar {
-    let style =
-        ProgressStyle::with_template("{bar:40} {pos}/{len} {eta}").expect("a valid template");
-    ProgressBar::new(length as u64).with_style(style)
 }
 
 fn read_text(path: &Path) -> Result<String, CliError> {

@@ -5,17 +5,31 @@ use crate::output::record::Record;
 use crate::pipeline::batch::flow::Observer;
 use indicatif::{HumanCount, HumanDuration, ProgressBar, ProgressStyle};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{Sender, channel};
+use std::sync::mpsc::{RecvTimeoutError, Sender, channel};
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 /// Between two plain lines.
 const INTERVAL: Duration = Duration::from_secs(10);
 
+/// A bar over `steps` equal steps, hidden where nothing may be drawn.
+pub(super) fn bar(printer: &Printer, steps: usize) -> ProgressBar {
+    if !printer.draws() {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new(steps as u64);
+    if let Ok(style) = ProgressStyle::with_template("{wide_bar} {pos}/{len} {eta_precise} left") {
+        bar.set_style(style);
+    }
+    bar
+}
+
 /// Counts records as they come.
 pub(super) struct Progress {
-    counts: std::sync::Arc<Counts>,
+    counts: Arc<Counts>,
     bar: ProgressBar,
+    ticker: Mutex<Option<Ticker>>,
 }
 
 struct Counts {
@@ -30,9 +44,25 @@ struct Counts {
 }
 
 /// The thread that prints plain lines; ends when dropped.
-pub(super) struct Ticker {
+struct Ticker {
     stop: Option<Sender<()>>,
     thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(counts: Arc<Counts>) -> Self {
+        let (stop, stopped) = channel::<()>();
+        let thread = std::thread::spawn(move || {
+            let printer = Printer::new(false, false);
+            while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(INTERVAL) {
+                printer.note(&counts.line());
+            }
+        });
+        Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
 }
 
 impl Drop for Ticker {
@@ -46,8 +76,8 @@ impl Drop for Ticker {
 
 impl Progress {
     /// `total_bytes` is what there is to read, where it is known.
-    pub fn new(printer: &Printer, total_bytes: Option<u64>) -> (Self, Ticker) {
-        let counts = std::sync::Arc::new(Counts {
+    pub fn new(printer: &Printer, total_bytes: Option<u64>) -> Self {
+        let counts = Arc::new(Counts {
             began: Instant::now(),
             total_bytes: total_bytes.filter(|&bytes| bytes > 0),
             bytes: AtomicU64::new(0),
@@ -56,10 +86,7 @@ impl Progress {
             chars: AtomicU64::new(0),
             errors: AtomicU64::new(0),
         });
-        let mut ticker = Ticker {
-            stop: None,
-            thread: None,
-        };
+        let mut ticker = None;
         let bar = if printer.draws() {
             let template = match counts.total_bytes {
                 Some(_) => "{elapsed_precise} {wide_bar} {percent}%  {msg}  {eta_precise} left",
@@ -73,20 +100,16 @@ impl Progress {
             bar
         } else {
             if !printer.is_quiet() {
-                let (stop, stopped) = channel::<()>();
-                let counts = std::sync::Arc::clone(&counts);
-                ticker.stop = Some(stop);
-                ticker.thread = Some(std::thread::spawn(move || {
-                    use std::sync::mpsc::RecvTimeoutError;
-                    let printer = Printer::new(false, false);
-                    while let Err(RecvTimeoutError::Timeout) = stopped.recv_timeout(INTERVAL) {
-                        printer.note(&counts.line());
-                    }
-                }));
+                ticker = Some(Ticker::start(Arc::clone(&counts)));
             }
             ProgressBar::hidden()
         };
-        (Self { counts, bar }, ticker)
+        let ticker = Mutex::new(ticker);
+        Self {
+            counts,
+            bar,
+            ticker,
+        }
     }
 
     /// Inputs without a brief so far.
@@ -94,9 +117,10 @@ impl Progress {
         self.counts.errors.load(Ordering::Relaxed)
     }
 
-    /// Takes the moving line away.
+    /// Takes the moving line away, and prints no further plain one.
     pub fn finish(&self) {
         self.bar.finish_and_clear();
+        drop(self.ticker.lock().ok().and_then(|mut ticker| ticker.take()));
     }
 }
 

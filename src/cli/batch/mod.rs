@@ -113,7 +113,8 @@ fn stream(
     printer: &Printer,
 ) -> Result<(), CliError> {
     let model = session::load_model(&args.model, printer)?;
-    let (progress, ticker) = Progress::new(printer, total_bytes(&list));
+    let mut sink = StreamSink(std::io::BufWriter::new(std::io::stdout()));
+    let progress = Progress::new(printer, total_bytes(&list));
     let job = Job {
         inputs: Arc::new(list),
         model: &model,
@@ -122,11 +123,7 @@ fn stream(
         finished: Arc::new(NothingFinished),
         stop,
     };
-    let mut sink = StreamSink(std::io::BufWriter::new(std::io::stdout()));
-    let outcome = flow::run(&job, &mut sink, &progress);
-    progress.finish();
-    drop(ticker);
-    let outcome = outcome.map_err(|e| flow_error(e, "standard output"))?;
+    let outcome = watched(&job, &mut sink, &progress, "standard output")?;
     flow::Sink::end(&mut sink).map_err(|e| CliError::output("standard output", &e))?;
     if outcome.parts.is_none() {
         return Err(CliError::new(
@@ -138,6 +135,18 @@ fn stream(
         0 => Ok(()),
         failed => some_failed(format!("{failed} inputs failed; their records say why")),
     }
+}
+
+/// Runs the job; the moving line is gone before anything else is said.
+fn watched(
+    job: &Job<'_>,
+    sink: &mut impl flow::Sink,
+    progress: &Progress,
+    target: &str,
+) -> Result<Outcome, CliError> {
+    let outcome = flow::run(job, sink, progress);
+    progress.finish();
+    outcome.map_err(|e| flow_error(e, target))
 }
 
 fn some_failed(message: String) -> Result<(), CliError> {
@@ -189,7 +198,10 @@ fn into_folder(
     run.begin(Session::new(args, &model, finished.len()));
     run.write(&folder).map_err(failed)?;
 
-    let (progress, ticker) = Progress::new(printer, total_bytes(&list));
+    let mut sink = PartSink::new(|part, bytes: &[u8]| {
+        folder.write(&folder.part(part), |out| out.write_all(bytes))
+    });
+    let progress = Progress::new(printer, total_bytes(&list));
     let job = Job {
         inputs: Arc::new(list),
         model: &model,
@@ -198,13 +210,7 @@ fn into_folder(
         finished: Arc::new(finished.clone()),
         stop,
     };
-    let mut sink = PartSink::new(|part, bytes: &[u8]| {
-        folder.write(&folder.part(part), |out| out.write_all(bytes))
-    });
-    let outcome = flow::run(&job, &mut sink, &progress);
-    progress.finish();
-    drop(ticker);
-    let outcome = outcome.map_err(|e| flow_error(e, &target))?;
+    let outcome = watched(&job, &mut sink, &progress, &target)?;
     let Some(parts) = outcome.parts else {
         run.end(&outcome, None);
         run.write(&folder).map_err(failed)?;
