@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import pathlib
 import unicodedata
 
 SECTORS = ("politics law economy finance industry agriculture trade energy transport construction technology "
@@ -13,6 +14,26 @@ def rows(path):
     opener = gzip.open if str(path).endswith(".gz") else open
     with opener(path, "rt", encoding="utf8") as lines:
         return [json.loads(line) for line in lines]
+
+
+OWN_LABELS = pathlib.Path(__file__).parent.parent / "labels/articles.jsonl"
+
+
+def own_extracts(news):
+    """Our own labels in the form of `extracts/train.jsonl`; `also` names sentences that could have been taken."""
+    out = {}
+    for r in rows(OWN_LABELS):
+        cut = [news[r["id"]]["text"][a:b] for a, b in r["sum"] + r["also"]]
+        chosen = len(r["sum"])
+        out[r["id"]] = dict(id=r["id"], sentences=cut, sum=list(range(chosen)), also=list(range(chosen, len(cut))), kw=r["kw"])
+    return out
+
+
+def sector_labels(shared_data):
+    """{id: {sector, also}} of the training articles; our own labels read the whole article, so they win."""
+    labels = {r["id"]: r for r in rows(shared_data / "sectors/train.jsonl")}
+    labels |= {r["id"]: dict(id=r["id"], sector=r["sector"], also=r["sector_also"]) for r in rows(OWN_LABELS)}
+    return labels
 
 
 def fold(text):

@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 
-from .data import SECTORS, fold, rows, soft_sector
+from .data import SECTORS, fold, own_extracts, rows, sector_labels, soft_sector
 from .heads import MAX_TITLE, MAX_WINDOW, SECTOR_TOKENS, Heads, keyword_vectors, salience_vectors, seam, windows
 from .pretrain import pad
 from .roformer import Config, RoFormer
@@ -33,6 +33,7 @@ ARTICLES_A_BATCH, SEAMS_A_BATCH = 4, 8
 SECTOR_BATCHES = [(128, 28), (256, 16), (MAX_WINDOW, 9)]
 MAX_PLACES = 6            # occurrences of a candidate that are read, title first
 MAX_TRAIN_WINDOWS = 3
+ALSO = 0.3                # how much of a chosen sentence is one that could have been chosen
 UNTITLED, NOISY, NOISE = 0.15, 0.15, 0.03
 OWN_SHARE = 0.15          # of a sector label that the out-of-fold n-gram model decides: the labels are noisy
 squeeze = lambda s: re.sub(r"\s+", "", s)
@@ -71,12 +72,13 @@ class Article:
         if gold:
             wanted = {k.lower() for k in gold["kw"]}
             self.is_keyword = torch.tensor([float(c["key"] in wanted) for c in keep])
-            self.is_salient = torch.tensor(self.salient(row, gold))
+            chosen, also = (torch.tensor(self.among(row, gold, k)) for k in ("sum", "also"))
+            self.is_salient = chosen + ALSO * also * (1 - chosen)
 
     @staticmethod
-    def salient(row, gold):
-        """1 for the sentences that people chose; ours may be cut a little differently."""
-        chosen = [squeeze(gold["sentences"][i]) for i in gold["sum"]]
+    def among(row, gold, kind):
+        """1 for the sentences that people named; ours may be cut a little differently."""
+        chosen = [squeeze(gold["sentences"][i]) for i in gold.get(kind, [])]
         mine = [squeeze(row["printed"][a:b]) for a, b in row["sentences"]]
         return [float(any(m == c or (len(m) > 8 and (m in c or c in m)) for c in chosen)) for m in mine]
 
@@ -255,7 +257,7 @@ def main():
     news = {r["id"]: r for r in rows(data / "news.jsonl.gz")}
     dev = {r["id"]: r for r in rows(data / "dev_articles.jsonl.gz")}
     ngrams = torch.load(a.work / "ngram_logits.pt", weights_only=False)
-    labels = {r["id"]: r for r in rows(data / "sectors/train.jsonl") + rows(data / "sectors/dev.jsonl")}
+    labels = sector_labels(data) | {r["id"]: r for r in rows(data / "sectors/dev.jsonl")}
 
     def sector_articles(name, prefix):
         out = []
@@ -273,7 +275,7 @@ def main():
     seams, dev_seams = Seams([r["text"] for r in news.values()], tokenizer), Seams([r["text"] for r in dev.values()], tokenizer)
     load = lambda name, gold: [Article(r, gold[r["id"]], tokenizer)
                                for r in map(json.loads, open(a.work / name, encoding="utf8"))]
-    gold = {r["id"]: r for r in rows(data / "extracts/train.jsonl")}
+    gold = {r["id"]: r for r in rows(data / "extracts/train.jsonl")} | own_extracts(news)
     train = load("ext_train.feat.jsonl", gold)
     untitled = {x.id: x for x in load("ext_train_untitled.feat.jsonl", gold)}
     extract_dev = load("ext_dev.feat.jsonl", {r["id"]: r for r in rows(data / "extracts/dev.jsonl")})

@@ -16,7 +16,7 @@ import scipy.sparse
 import torch
 from safetensors.torch import save_file
 
-from .data import SECTORS, rows, soft_sector
+from .data import SECTORS, rows, sector_labels, soft_sector
 
 ROWS, FOLDS = 1 << 16, 5            # ROWS as in src/analysis/ngrams.rs
 DECAY, STEPS = 4e-6, 60
@@ -71,7 +71,7 @@ def main():
     work, shared = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     data = shared / "data"
     ids, titled, untitled = counts(work / "sec_train.feat.jsonl")
-    label = {r["id"]: r for r in rows(data / "sectors/train.jsonl")}
+    label = sector_labels(data)
     y = torch.tensor([soft_sector(label[i]) for i in ids])
     df = np.asarray((titled > 0).sum(0)).ravel()
     idf = np.clip(np.round(np.log(len(ids) / np.maximum(df, 0.5)) * 20), 0, 255).astype(np.uint8)

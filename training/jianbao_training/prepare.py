@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import sys
 
-from .data import rows
+from .data import OWN_LABELS, rows, sector_labels
 from .frequency import write_table
 
 
@@ -29,11 +29,11 @@ def main():
     news = {r["id"]: r for r in rows(data / "news.jsonl.gz")}
     dev = {r["id"]: r for r in rows(data / "dev_articles.jsonl.gz")}
     write(work / "news.jsonl", news.values())
-    train = [news[r["id"]] for r in rows(data / "extracts/train.jsonl")]
+    train = [news[r["id"]] for r in rows(data / "extracts/train.jsonl") + rows(OWN_LABELS)]
     write(work / "ext_train.jsonl", train)
     write(work / "ext_train_untitled.jsonl", [dict(r, title="") for r in train])
     write(work / "ext_dev.jsonl", [dev[r["id"]] for r in rows(data / "extracts/dev.jsonl")])
-    write(work / "sec_train.jsonl", [news[r["id"]] for r in rows(data / "sectors/train.jsonl")])
+    write(work / "sec_train.jsonl", [news[i] for i in sector_labels(data)])
     write(work / "sec_dev.jsonl", [dev[r["id"]] for r in rows(data / "sectors/dev.jsonl")])
     for name in ("sec_train", "sec_dev"):
         run(program, ["ngrams"], work / f"{name}.jsonl", work / f"{name}.feat.jsonl")

@@ -17,7 +17,7 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional as F
 
-from .data import SECTORS, fold, rows, soft_sector
+from .data import SECTORS, fold, rows, sector_labels, soft_sector
 from .roformer import Config, LanguageModelHead, RoFormer
 
 CHUNK, CHUNKS_A_BATCH = 256, 16
@@ -71,7 +71,7 @@ def main():
     cls, sep, mask_id = (tokenizer.token_to_id(t) for t in ("[CLS]", "[SEP]", "[MASK]"))
     news = rows(a.shared / "data/news.jsonl.gz")
     by_id = {r["id"]: r for r in news}
-    labelled = [(by_id[r["id"]], soft_sector(r)) for r in rows(a.shared / "data/sectors/train.jsonl")]
+    labelled = [(by_id[r["id"]], soft_sector(r)) for r in sector_labels(a.shared / "data").values()]
     headlines = rows(a.shared / "data/headlines.jsonl.gz")
     names = sorted({(h["source"].split("-")[0], h["label"]) for h in headlines})
     label_of = {n: i for i, n in enumerate(names)}
