@@ -1,8 +1,8 @@
 """Stage 2: sector, salience, keyword and continuation heads together on one encoder.
 
-usage: python -m jianbao_training.finetune WORK SHARED [--epochs N]   (resumes from WORK/finetune.pt)
+usage: python -m jianbao_training.finetune WORK SHARED [--epochs N] [--start MODEL_DIR]   (resumes from WORK/finetune.pt)
 
-Reads WORK/pretrained.safetensors, the feature files that `training_features` wrote and the n-gram logits; writes
+Reads WORK/pretrained.safetensors (or goes on from a finished model), the feature files that `training_features` wrote and the n-gram logits; writes
 WORK/finetuned.safetensors (encoder and heads, heads ready for the Rust side) and prints dev figures.
 
 All articles are laid out as the program lays them out (`windows` in heads.py): an encoder trained on another layout
@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from .data import SECTORS, fold, own_extracts, rows, sector_labels, soft_sector
 from .heads import MAX_TITLE, MAX_WINDOW, SECTOR_TOKENS, Heads, keyword_vectors, salience_vectors, seam, windows
 from .pretrain import pad
+from .quantise import dequantise
 from .roformer import Config, RoFormer
 
 ARTICLES_A_BATCH, SEAMS_A_BATCH = 4, 8
@@ -198,6 +199,16 @@ def article_losses(heads, a, states, dropout):
     return salience, keyword
 
 
+def go_on_from(model, encoder, heads):
+    """Loads a finished model; its heads have the standardisation of features folded into their first layers."""
+    tensors = dequantise(load_file(model / "model.safetensors"))
+    encoder.load_state_dict({k: tensors[k] for k in encoder.state_dict()})
+    for name in ("sector", "salience", "keyword", "continuation"):
+        part = getattr(heads, name)
+        part.load_state_dict({k: tensors.get(f"head.{name}.{k}", v) for k, v in part.state_dict().items()})
+    heads.ngram_share.data.copy_(tensors["head.sector.ngram_share"][0])
+
+
 @torch.no_grad()
 def evaluate(encoder, heads, sector_dev, extract_dev, seams, cls, sep, device, scorer):
     encoder.eval(), heads.eval()
@@ -245,6 +256,7 @@ def main():
     parser.add_argument("shared", type=pathlib.Path)
     parser.add_argument("--epochs", type=int, default=5)
     parser.add_argument("--seed", type=int, default=17)
+    parser.add_argument("--start", type=pathlib.Path, help="a folder that export wrote, instead of stage 1's weights")
     a = parser.parse_args()
     torch.manual_seed(a.seed)
     rng = random.Random(a.seed)
@@ -280,11 +292,14 @@ def main():
     untitled = {x.id: x for x in load("ext_train_untitled.feat.jsonl", gold)}
     extract_dev = load("ext_dev.feat.jsonl", {r["id"]: r for r in rows(data / "extracts/dev.jsonl")})
     encoder, heads = RoFormer(Config()).to(device), Heads().to(device)
-    start_weights = load_file(a.work / "pretrained.safetensors")
-    encoder.load_state_dict({k: v for k, v in start_weights.items() if not k.startswith("sector.")})
-    heads.salience.standardise(torch.cat([x.salience for x in train + list(untitled.values())]))
-    heads.keyword.standardise(torch.cat([x.keyword for x in train + list(untitled.values())]))
-    heads.sector.load_state_dict({k[7:]: v for k, v in start_weights.items() if k.startswith("sector.")})
+    if a.start:
+        go_on_from(a.start, encoder, heads)
+    else:
+        stage1 = load_file(a.work / "pretrained.safetensors")
+        encoder.load_state_dict({k: v for k, v in stage1.items() if not k.startswith("sector.")})
+        heads.sector.load_state_dict({k[7:]: v for k, v in stage1.items() if k.startswith("sector.")})
+        heads.salience.standardise(torch.cat([x.salience for x in train + list(untitled.values())]))
+        heads.keyword.standardise(torch.cat([x.keyword for x in train + list(untitled.values())]))
     parameters = [dict(params=encoder.parameters(), lr=6e-5), dict(params=heads.parameters(), lr=8e-4)]
     optimizer = torch.optim.AdamW(parameters, weight_decay=0.01, fused=True)
     batches = len(train) // ARTICLES_A_BATCH
