@@ -29,11 +29,14 @@ from .pretrain import pad
 from .quantise import dequantise
 from .roformer import Config, RoFormer
 
-ARTICLES_A_BATCH, SEAMS_A_BATCH = 4, 8
+ARTICLES_A_BATCH, SEAMS_A_BATCH = 6, 8
 # Tokens and number of the sector articles in a batch: short and long readings of about the same cost.
-SECTOR_BATCHES = [(128, 28), (256, 16), (MAX_WINDOW, 9)]
+SECTOR_BATCHES = [(128, 18), (256, 10), (MAX_WINDOW, 5)]
+EVALUATE_EVERY = 600
+HELD_OUT = 30             # every so many of our own articles is kept for measuring
 MAX_PLACES = 6            # occurrences of a candidate that are read, title first
 MAX_TRAIN_WINDOWS = 3
+SHORT_WINDOW = 256
 ALSO = 0.3                # how much of a chosen sentence is one that could have been chosen
 UNTITLED, NOISY, NOISE = 0.15, 0.15, 0.03
 OWN_SHARE = 0.15          # of a sector label that the out-of-fold n-gram model decides: the labels are noisy
@@ -164,7 +167,12 @@ def encode(encoder, articles, cls, sep, device, max_windows=None, rng=None):
         noise = rng is not None and rng.random() < NOISY
         for w in windows(a.title_ids, a.body_ids, cls, sep)[:max_windows]:
             jobs.append((n, (noisy(w[0], rng), *w[1:]) if noise else w))
-    hidden = encoder(pad([w[0] for _, w in jobs]).to(device)).float()
+    hidden = [None] * len(jobs)
+    # Full windows and short tails apart: a tail padded to a full window costs as much as one.
+    for part in ([k for k, (_, w) in enumerate(jobs) if (len(w[0]) > SHORT_WINDOW) == long] for long in (False, True)):
+        if part:
+            for k, states in zip(part, encoder(pad([jobs[k][1][0] for k in part]).to(device)).float()):
+                hidden[k] = states
     out = []
     for n, a in enumerate(articles):
         parts = []
@@ -172,8 +180,8 @@ def encode(encoder, articles, cls, sep, device, max_windows=None, rng=None):
             if m != n:
                 continue
             if start == 0:
-                parts.append(hidden[k, 1:1 + a.title_length])
-            parts.append(hidden[k, head + own_from - start:head + own_to - start])
+                parts.append(hidden[k][1:1 + a.title_length])
+            parts.append(hidden[k][head + own_from - start:head + own_to - start])
         out.append(torch.cat(parts))
     return out
 
@@ -210,7 +218,7 @@ def go_on_from(model, encoder, heads):
 
 
 @torch.no_grad()
-def evaluate(encoder, heads, sector_dev, extract_dev, seams, cls, sep, device, scorer):
+def evaluate(encoder, heads, sector_dev, extract_dev, own_dev, seams, cls, sep, device, scorer):
     encoder.eval(), heads.eval()
     right = also = 0
     for i in range(0, len(sector_dev), 16):
@@ -224,8 +232,15 @@ def evaluate(encoder, heads, sector_dev, extract_dev, seams, cls, sep, device, s
     sequences, places = seams.batch(64, cls, sep, random.Random(5))
     found = continuation_scores(encoder, heads, sequences, places, 0, device).view(-1, 5)
     figures["seam"] = (found.argmax(1) == 0).float().mean().item()
+    figures |= extract_figures(encoder, heads, extract_dev, cls, sep, device, scorer)
+    figures |= {"own_" + k: v for k, v in extract_figures(encoder, heads, own_dev, cls, sep, device, scorer).items()}
+    encoder.train(), heads.train()
+    return {k: round(v, 4) for k, v in figures.items()}
+
+
+def extract_figures(encoder, heads, articles, cls, sep, device, scorer):
     sums = dict(rouge1=0, rouge2=0, hit=0, kw=0, kw_relaxed=0)
-    for a in extract_dev:
+    for a in articles:
         states = encode(encoder, [a], cls, sep, device)[0].cpu()
         article = states.mean(0)
         scores = heads.salience(salience_vectors(states, a.sentences, article), a.salience)
@@ -246,15 +261,14 @@ def evaluate(encoder, heads, sector_dev, extract_dev, seams, cls, sep, device, s
         wanted = [k.lower() for k in a.gold["kw"]]
         sums["kw"] += scorer.kw_f1(keys, wanted, 8, False)
         sums["kw_relaxed"] += scorer.kw_f1(keys, wanted, 8, True)
-    encoder.train(), heads.train()
-    return {k: round(v, 4) for k, v in (figures | {k: v / len(extract_dev) for k, v in sums.items()}).items()}
+    return {k: v / len(articles) for k, v in sums.items()}
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("shared", type=pathlib.Path)
-    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--epochs", type=float, default=2)
     parser.add_argument("--seed", type=int, default=17)
     parser.add_argument("--start", type=pathlib.Path, help="a folder that export wrote, instead of stage 1's weights")
     a = parser.parse_args()
@@ -287,8 +301,11 @@ def main():
     seams, dev_seams = Seams([r["text"] for r in news.values()], tokenizer), Seams([r["text"] for r in dev.values()], tokenizer)
     load = lambda name, gold: [Article(r, gold[r["id"]], tokenizer)
                                for r in map(json.loads, open(a.work / name, encoding="utf8"))]
-    gold = {r["id"]: r for r in rows(data / "extracts/train.jsonl")} | own_extracts(news)
+    own = own_extracts(news)
+    gold = {r["id"]: r for r in rows(data / "extracts/train.jsonl")} | own
     train = load("ext_train.feat.jsonl", gold)
+    held_out = set(list(own)[::HELD_OUT])
+    own_dev, train = [x for x in train if x.id in held_out], [x for x in train if x.id not in held_out]
     untitled = {x.id: x for x in load("ext_train_untitled.feat.jsonl", gold)}
     extract_dev = load("ext_dev.feat.jsonl", {r["id"]: r for r in rows(data / "extracts/dev.jsonl")})
     encoder, heads = RoFormer(Config()).to(device), Heads().to(device)
@@ -303,7 +320,7 @@ def main():
     parameters = [dict(params=encoder.parameters(), lr=6e-5), dict(params=heads.parameters(), lr=8e-4)]
     optimizer = torch.optim.AdamW(parameters, weight_decay=0.01, fused=True)
     batches = len(train) // ARTICLES_A_BATCH
-    total, done = batches * a.epochs, 0
+    total, done = int(batches * a.epochs), 0
     state_path = a.work / "finetune.pt"
     peaks = [g["lr"] for g in optimizer.param_groups]
     if state_path.exists():
@@ -353,10 +370,11 @@ def main():
             mean = [round(sum(x) / len(seen), 3) for x in zip(*seen)]
             print(f"step {done}/{total} sector, salience, keyword, continuation {mean} {(time.time() - began) / len(seen):.2f} s/step", flush=True)
             began, seen = time.time(), []
-        if done % batches == 0:
+        if done % 300 == 0 or done == total:
             torch.save(dict(encoder=encoder.state_dict(), heads=heads.state_dict(), optimizer=optimizer.state_dict(),
                             step=done, rng=rng.getstate(), torch_rng=torch.get_rng_state()), state_path)
-            print("dev", evaluate(encoder, heads, sector_dev, extract_dev, dev_seams, cls, sep, device, scorer), flush=True)
+        if done % EVALUATE_EVERY == 0 or done == total:
+            print("dev", evaluate(encoder, heads, sector_dev, extract_dev, own_dev, dev_seams, cls, sep, device, scorer), flush=True)
             began = time.time()
     out = {k: v.detach().cpu().float().contiguous() for k, v in encoder.state_dict().items()}
     out |= {f"head.sector.{k}": v.detach().cpu() for k, v in heads.sector.state_dict().items()}

@@ -61,17 +61,17 @@ def main():
     parts = []
     for seed, damage in enumerate(("none", "light", "heavy")):
         folder = work / f"pages-{damage}"
-        subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", "500",
+        subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", "800",
                         "--seed", str(9000 + seed), "--damage", damage], check=True)
         parts.append(features(program, folder))
     usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
-    single_pages(usable, work / "pages-single", 900, rng)
+    single_pages(usable, work / "pages-single", 1400, rng)
     parts.append(features(program, work / "pages-single"))
     x, y = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
     scaler = StandardScaler().fit(x)
     order = np.random.RandomState(SEED).permutation(len(x))
     cut = len(x) * 9 // 10
-    model = MLPClassifier((24,), activation="tanh", alpha=1e-2, max_iter=60, early_stopping=True, random_state=SEED)
+    model = MLPClassifier((32,), activation="tanh", alpha=1e-2, max_iter=120, early_stopping=True, random_state=SEED)
     model.fit(scaler.transform(x[order[:cut]]), y[order[:cut]])
     held_out = model.score(scaler.transform(x[order[cut:]]), y[order[cut:]])
     print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {held_out:.4f}")

@@ -37,6 +37,26 @@ def rotate(x, cos, sin):
     return torch.stack((even * cos - odd * sin, odd * cos + even * sin), dim=-1).flatten(-2)
 
 
+_pool = {}
+
+
+def drop(x, share, training):
+    """Dropout from a pool of random masks, each used from a random place on: drawing a fresh number for every element
+    takes a seventh of a training step on a CPU."""
+    if not training or share == 0:
+        return x
+    if x.is_cuda:
+        return F.dropout(x, share, training)
+    size = 1 << 22
+    key = (share, x.dtype)
+    if key not in _pool:
+        _pool[key] = (torch.rand(2 * size) >= share).to(x.dtype) / (1 - share)
+    if x.numel() > size:
+        return F.dropout(x, share, training)
+    at = int(torch.randint(size, ()))
+    return x * _pool[key][at:at + x.numel()].view(x.shape)
+
+
 class Layer(nn.Module):
     def __init__(self, c):
         super().__init__()
@@ -56,9 +76,9 @@ class Layer(nn.Module):
         q, k = rotate(q, cos.to(q.dtype), sin.to(q.dtype)), rotate(k, cos.to(k.dtype), sin.to(k.dtype))
         a = F.scaled_dot_product_attention(q, k, v, attn_mask=mask)
         a = self.attention_output(a.transpose(1, 2).reshape(b, t, h))
-        x = self.attention_norm(x + F.dropout(a, dropout, self.training))
+        x = self.attention_norm(x + drop(a, dropout, self.training))
         y = self.output(F.gelu(self.intermediate(x)))
-        return self.output_norm(x + F.dropout(y, dropout, self.training))
+        return self.output_norm(x + drop(y, dropout, self.training))
 
 
 class RoFormer(nn.Module):
@@ -78,7 +98,7 @@ class RoFormer(nn.Module):
         head_dim = self.config.hidden_size // self.config.heads
         cos, sin = rotary_angles(ids.shape[1], head_dim, ids.device)
         x = self.embedding_norm(self.word_embeddings(ids))
-        x = F.dropout(x, self.dropout, self.training)
+        x = drop(x, self.dropout, self.training)
         for layer in self.layer:
             x = layer(x, mask, cos, sin, self.dropout)
         return x

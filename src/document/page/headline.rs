@@ -9,13 +9,15 @@ use crate::document::Span;
 use crate::text::fold::{fold, is_han};
 use crate::text::patterns::PATTERNS;
 use serde::Deserialize;
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Length of [`features`].
-pub const FEATURES: usize = 40;
+pub const FEATURES: usize = 52;
 /// How much text before and after a line its words are compared with.
 const CONTEXT_CHARS: usize = 400;
+/// How much of a page says which of its words are rare: a longer page has no more to say.
+const RARITY_CHARS: usize = 200_000;
 
 /// A network with one hidden layer: `sigmoid(out · tanh(hidden · x + hidden_bias) + out_bias)`, x standardised.
 #[derive(Debug, Clone, Deserialize)]
@@ -57,17 +59,18 @@ impl HeadlineModel {
     }
 }
 
-/// Pairs of neighbouring Chinese characters, the cheapest stand-in for words.
-fn bigrams(folded: &[char], into: &mut HashSet<(char, char)>) {
-    into.extend(
-        folded
-            .windows(2)
-            .filter(|w| is_han(w[0]) && is_han(w[1]))
-            .map(|w| (w[0], w[1])),
-    );
+/// Two neighbouring Chinese characters, the cheapest stand-in for words.
+type Pair = (char, char);
+
+fn pairs(folded: &[char]) -> HashSet<Pair> {
+    folded
+        .windows(2)
+        .filter(|w| is_han(w[0]) && is_han(w[1]))
+        .map(|w| (w[0], w[1]))
+        .collect()
 }
 
-fn share(part: &HashSet<(char, char)>, whole: &HashSet<(char, char)>) -> f32 {
+fn share(part: &HashSet<Pair>, whole: &HashSet<Pair>) -> f32 {
     if part.is_empty() {
         return 0.0;
     }
@@ -77,6 +80,9 @@ fn share(part: &HashSet<(char, char)>, whole: &HashSet<(char, char)>) -> f32 {
 /// What the page says of itself before single lines are looked at.
 pub struct PageStyle {
     folded: Vec<char>,
+    /// How many lines each pair stands in, and how many lines were counted.
+    line_counts: HashMap<Pair, u32>,
+    counted_lines: f32,
     /// Share of short-line runs that a dateline or byline follows.
     credited_share: f32,
     short_share: f32,
@@ -93,11 +99,37 @@ impl PageStyle {
             .filter(|&&i| i + 1 < lines.len() && is_credit(&lines[i + 1]))
             .count();
         let shorts = (0..lines.len()).filter(|&i| short(i)).count();
+        let folded = fold(text);
+        let mut line_counts = HashMap::new();
+        let mut counted_lines = 0.0;
+        for line in lines
+            .iter()
+            .take_while(|line| line.span.end <= RARITY_CHARS)
+        {
+            counted_lines += 1.0;
+            for pair in pairs(line.span.of(&folded)) {
+                *line_counts.entry(pair).or_default() += 1;
+            }
+        }
         Self {
-            folded: fold(text),
+            folded,
+            line_counts,
+            counted_lines,
             credited_share: credited as f32 / run_ends.len().max(1) as f32,
             short_share: shorts as f32 / lines.len().max(1) as f32,
         }
+    }
+
+    /// The share of `part`'s pairs that `whole` has too, each weighing the more the fewer lines of the page have it.
+    fn weighted_share(&self, part: &HashSet<Pair>, whole: &HashSet<Pair>) -> f32 {
+        // Sums of whole numbers: the order of a hash set cannot change them.
+        let weight = |pair: &Pair| {
+            let lines = self.line_counts.get(pair).copied().unwrap_or(1) as f32;
+            (((1.0 + self.counted_lines) / lines).ln() * 1024.0) as u64
+        };
+        let total: u64 = part.iter().map(weight).sum();
+        let shared: u64 = part.iter().filter(|p| whole.contains(*p)).map(weight).sum();
+        shared as f32 / total.max(1) as f32
     }
 
     /// Text of body lines after line `i` (or before it), up to [`CONTEXT_CHARS`].
@@ -169,14 +201,28 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         page.body_text(lines, i, true),
     );
     let lead = &after[..after.len().min(80)];
-    let mut own = HashSet::new();
-    bigrams(slice, &mut own);
-    let set = |text: &[char]| {
+    let own = pairs(slice);
+    let (before_set, after_set, lead_set) = (pairs(&before), pairs(&after), pairs(lead));
+    let near_before = pairs(&before[before.len().saturating_sub(160)..]);
+    let near_after = pairs(&after[..after.len().min(160)]);
+    let is_prose = |l: &&Line| l.kind == LineKind::Body;
+    // How much prose stands between this line and the next short ones: headings come at regular intervals.
+    let prose = |lines: &mut dyn Iterator<Item = &Line>| {
+        let chars: usize = lines.take(24).map(|l| l.span.len()).sum();
+        (1.0 + chars as f32).ln() / 8.0
+    };
+    let prose_before = prose(&mut lines[..run_start].iter().rev().take_while(is_prose));
+    let prose_after = prose(&mut lines[run_end + 1..].iter().take_while(is_prose));
+    let run = &lines[run_start..=run_end];
+    let others = |index: usize| {
+        let others = run.iter().enumerate().filter(|&(at, _)| at != index);
         let mut set = HashSet::new();
-        bigrams(text, &mut set);
+        for (_, line) in others {
+            set.extend(pairs(line.span.of(&page.folded)));
+        }
         set
     };
-    let (before_set, after_set, lead_set) = (set(&before), set(&after), set(lead));
+    let other_decks = others(i - run_start);
     let lead_text: String = lead.iter().take(24).collect();
     let starts_lead = PATTERNS.lead.is_match(&lead_text);
     let spaces = slice
@@ -237,6 +283,18 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         share(&own, &lead_set),
         share(&lead_set, &before_set),
         flag(starts_lead),
+        page.weighted_share(&near_after, &before_set),
+        page.weighted_share(&near_before, &after_set),
+        page.weighted_share(&lead_set, &before_set),
+        page.weighted_share(&own, &after_set),
+        page.weighted_share(&own, &before_set),
+        page.weighted_share(&own, &lead_set),
+        page.weighted_share(&other_decks, &after_set),
+        page.weighted_share(&other_decks, &before_set),
+        prose_before,
+        prose_after,
+        flag(line.blank_before > 1),
+        flag(next.is_some_and(|l| l.blank_before > 1)),
     ]
 }
 
