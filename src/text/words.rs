@@ -6,6 +6,21 @@ use std::sync::LazyLock;
 
 static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
+/// The length of the dictionary's word that stands across place `at` of `text`, 0 if a word ends there. Words are the
+/// dictionary's only: of words guessed from their characters many would join what does not belong together.
+pub fn word_across(text: &[char], at: usize) -> usize {
+    let text: String = text.iter().collect();
+    let mut end = 0;
+    for word in JIEBA.cut(&text, false) {
+        let length = word.word.chars().count();
+        end += length;
+        if end >= at {
+            return if end > at { length } else { 0 };
+        }
+    }
+    0
+}
+
 /// Reads the dictionary now (some 0.1 s) instead of at the first use; call it from a thread of its own.
 pub fn load_dictionary() {
     LazyLock::force(&JIEBA);

@@ -37,17 +37,25 @@ HELD_OUT = 30             # every so many of our own articles is kept for measur
 MAX_PLACES = 6            # occurrences of a candidate that are read, title first
 MAX_TRAIN_WINDOWS = 3
 SHORT_WINDOW = 256
+UNTITLED_SHARE = 3        # every so many articles can be read without its title
 ALSO = 0.3                # how much of a chosen sentence is one that could have been chosen
 UNTITLED, NOISY, NOISE = 0.15, 0.15, 0.03
 OWN_SHARE = 0.15          # of a sector label that the out-of-fold n-gram model decides: the labels are noisy
 squeeze = lambda s: re.sub(r"\s+", "", s)
 
 
-def token_range(offsets, start, end):
-    """Token indices that lie inside characters [start, end); offsets are sorted."""
-    a = bisect.bisect_left(offsets, start, key=lambda o: o[1] - 1)
-    b = bisect.bisect_left(offsets, end, key=lambda o: o[0])
-    return a, max(b, a)
+class Places:
+    """Character ranges of a text → ranges of its tokens, counted from `base`."""
+
+    def __init__(self, encoding, base):
+        self.starts, self.lasts = [o[0] for o in encoding.offsets], [o[1] - 1 for o in encoding.offsets]
+        self.base = base
+
+    def __call__(self, start, end):
+        """The tokens that lie inside characters [start, end)."""
+        a = bisect.bisect_left(self.lasts, start)
+        b = bisect.bisect_left(self.starts, end)
+        return self.base + a, self.base + max(b, a)
 
 
 class Article:
@@ -55,35 +63,36 @@ class Article:
 
     def __init__(self, row, gold, tokenizer):
         title, body = (tokenizer.encode(row[k], add_special_tokens=False) for k in ("title", "text"))
-        self.id, self.row, self.gold = row["id"], row, gold
+        self.id, self.gold = row["id"], gold
+        self.printed = [row["printed"][a:b] for a, b in row["sentences"]]
         self.title_ids, self.body_ids = title.ids, body.ids
         t = min(len(title.ids), 64)
         self.title_length = t
-        place = lambda o, base, a, b: tuple(base + x for x in token_range(o, a, b))
-        self.sentences = torch.tensor([place(body.offsets, t, a, b) for a, b in row["sentences"]])
+        in_title, in_body = Places(title, 0), Places(body, t)
+        self.sentences = torch.tensor([in_body(a, b) for a, b in row["sentences"]])
         self.salience = torch.tensor(row["salience"])
         places, owner, keep = [], [], []
         for c in row["candidates"]:
-            found = [p for p in [place(title.offsets, 0, a, b) for a, b in c["title"]] if p[1] <= t and p[0] < p[1]]
-            found += [p for p in [place(body.offsets, t, a, b) for a, b in c["text"][:MAX_PLACES]] if p[0] < p[1]]
+            found = [p for p in [in_title(a, b) for a, b in c["title"]] if p[1] <= t and p[0] < p[1]]
+            found += [p for p in [in_body(a, b) for a, b in c["text"][:MAX_PLACES]] if p[0] < p[1]]
             if found:
                 places += found[:MAX_PLACES]
                 owner += [len(keep)] * len(found[:MAX_PLACES])
                 keep.append(c)
-        self.candidates = keep
+        self.keys = [c["key"] for c in keep]
         self.places, self.owner = torch.tensor(places), torch.tensor(owner)
-        self.keyword = torch.tensor([c["features"] for c in keep])
+        # Half precision: some thousand articles have millions of candidates.
+        self.keyword = torch.tensor([c["features"] for c in keep], dtype=torch.float16)
         if gold:
             wanted = {k.lower() for k in gold["kw"]}
-            self.is_keyword = torch.tensor([float(c["key"] in wanted) for c in keep])
-            chosen, also = (torch.tensor(self.among(row, gold, k)) for k in ("sum", "also"))
+            self.is_keyword = torch.tensor([float(key in wanted) for key in self.keys])
+            chosen, also = (torch.tensor(self.among(gold, k)) for k in ("sum", "also"))
             self.is_salient = chosen + ALSO * also * (1 - chosen)
 
-    @staticmethod
-    def among(row, gold, kind):
+    def among(self, gold, kind):
         """1 for the sentences that people named; ours may be cut a little differently."""
         chosen = [squeeze(gold["sentences"][i]) for i in gold.get(kind, [])]
-        mine = [squeeze(row["printed"][a:b]) for a, b in row["sentences"]]
+        mine = [squeeze(sentence) for sentence in self.printed]
         return [float(any(m == c or (len(m) > 8 and (m in c or c in m)) for c in chosen)) for m in mine]
 
 
@@ -196,10 +205,10 @@ def article_losses(heads, a, states, dropout):
     salience = -(F.log_softmax(scores, 0) * target / target.sum()).sum() if target.sum() else scores.sum() * 0
     inside = a.places[:, 1] <= tokens
     places, owner = a.places[inside], a.owner[inside]
-    present = torch.zeros(len(a.candidates), dtype=torch.bool)
+    present = torch.zeros(len(a.keys), dtype=torch.bool)
     present[owner] = True
-    vectors = keyword_vectors(states, places, owner, len(a.candidates), article)
-    scores = heads.keyword(vectors, a.keyword, dropout)[present]
+    vectors = keyword_vectors(states, places, owner, len(a.keys), article)
+    scores = heads.keyword(vectors, a.keyword.float(), dropout)[present]
     target = a.is_keyword[present]
     keyword = F.binary_cross_entropy_with_logits(scores, target, pos_weight=torch.tensor(3.0), reduction="sum") / 8
     if target.sum():
@@ -245,15 +254,15 @@ def extract_figures(encoder, heads, articles, cls, sep, device, scorer):
         article = states.mean(0)
         scores = heads.salience(salience_vectors(states, a.sentences, article), a.salience)
         chosen = sorted(scores.argsort(descending=True)[:3].tolist())
-        mine = [squeeze(a.row["printed"][slice(*a.row["sentences"][k])]) for k in chosen]
+        mine = [squeeze(a.printed[k]) for k in chosen]
         gold = [squeeze(a.gold["sentences"][k]) for k in sorted(a.gold["sum"])]
         sums["rouge1"] += scorer.rouge_n("".join(mine), "".join(gold), 1)
         sums["rouge2"] += scorer.rouge_n("".join(mine), "".join(gold), 2)
         sums["hit"] += sum(any(s == u or (len(s) > 8 and (s in u or u in s)) for u in gold) for s in mine) / 3
-        scores = heads.keyword(keyword_vectors(states, a.places, a.owner, len(a.candidates), article), a.keyword)
+        scores = heads.keyword(keyword_vectors(states, a.places, a.owner, len(a.keys), article), a.keyword.float())
         keys = []
         for k in scores.argsort(descending=True).tolist():
-            key = a.candidates[k]["key"]
+            key = a.keys[k]
             if not any(key in other or other in key for other in keys):
                 keys.append(key)
             if len(keys) == 8:
@@ -299,14 +308,14 @@ def main():
     by_id = {x.id: x for x in labelled}
     sector_dev = [(x, labels[x.id]) for x in sector_articles("sec_dev.feat.jsonl", "dev_")]
     seams, dev_seams = Seams([r["text"] for r in news.values()], tokenizer), Seams([r["text"] for r in dev.values()], tokenizer)
-    load = lambda name, gold: [Article(r, gold[r["id"]], tokenizer)
-                               for r in map(json.loads, open(a.work / name, encoding="utf8"))]
+    load = lambda name, gold, every=1: [Article(r, gold[r["id"]], tokenizer) for n, r in
+                                        enumerate(map(json.loads, open(a.work / name, encoding="utf8"))) if n % every == 0]
     own = own_extracts(news)
     gold = {r["id"]: r for r in rows(data / "extracts/train.jsonl")} | own
     train = load("ext_train.feat.jsonl", gold)
     held_out = set(list(own)[::HELD_OUT])
     own_dev, train = [x for x in train if x.id in held_out], [x for x in train if x.id not in held_out]
-    untitled = {x.id: x for x in load("ext_train_untitled.feat.jsonl", gold)}
+    untitled = {x.id: x for x in load("ext_train_untitled.feat.jsonl", gold, UNTITLED_SHARE)}
     extract_dev = load("ext_dev.feat.jsonl", {r["id"]: r for r in rows(data / "extracts/dev.jsonl")})
     encoder, heads = RoFormer(Config()).to(device), Heads().to(device)
     if a.start:
@@ -316,7 +325,7 @@ def main():
         encoder.load_state_dict({k: v for k, v in stage1.items() if not k.startswith("sector.")})
         heads.sector.load_state_dict({k[7:]: v for k, v in stage1.items() if k.startswith("sector.")})
         heads.salience.standardise(torch.cat([x.salience for x in train + list(untitled.values())]))
-        heads.keyword.standardise(torch.cat([x.keyword for x in train + list(untitled.values())]))
+        heads.keyword.standardise(torch.cat([x.keyword for x in train[::4]]).float())
     parameters = [dict(params=encoder.parameters(), lr=6e-5), dict(params=heads.parameters(), lr=8e-4)]
     optimizer = torch.optim.AdamW(parameters, weight_decay=0.01, fused=True)
     batches = len(train) // ARTICLES_A_BATCH
@@ -337,7 +346,7 @@ def main():
         for group, peak in zip(optimizer.param_groups, peaks):
             group["lr"] = peak * warm * max(0.02, 1 - done / total)
         at = done % batches * ARTICLES_A_BATCH
-        picked = [train[i] if rng.random() >= UNTITLED else untitled[train[i].id] for i in order[at:at + ARTICLES_A_BATCH]]
+        picked = [untitled.get(train[i].id, train[i]) if rng.random() < UNTITLED * UNTITLED_SHARE else train[i] for i in order[at:at + ARTICLES_A_BATCH]]
         with torch.autocast(device, torch.bfloat16):
             states = encode(encoder, picked, cls, sep, device, MAX_TRAIN_WINDOWS, rng)
         losses = [article_losses(heads, x, s.cpu(), 0.2) for x, s in zip(picked, states)]

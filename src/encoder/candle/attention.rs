@@ -1,5 +1,6 @@
 //! Rotary self-attention over a flat batch, sequence by sequence: no padding, no mask.
 
+use super::cpu::attention_int8::Int8Head;
 use super::cpu::elementwise::exponentiate;
 use super::cpu::rows::values;
 use super::cpu::vectorised::vectorised;
@@ -47,13 +48,15 @@ impl Rotary {
     }
 
     /// `qkv` (tokens × 3 heads · head_size: all queries, all keys, all values) → tokens × heads · head_size.
-    pub fn attend(&self, qkv: &Tensor, cumulative_lengths: &[usize]) -> Result<Tensor> {
+    /// `int8` is for the CPU.
+    pub fn attend(&self, qkv: &Tensor, cumulative_lengths: &[usize], int8: bool) -> Result<Tensor> {
         if matches!(qkv.device(), Device::Cpu) && qkv.dtype() == DType::F32 {
             return qkv.apply_op1_no_bwd(&FlatAttention {
                 cumulative_lengths: cumulative_lengths.to_vec(),
                 heads: self.heads,
                 head_size: self.head_size,
                 tables: Arc::clone(&self.tables),
+                int8,
             });
         }
         self.attend_by_tensors(qkv, cumulative_lengths)
@@ -96,6 +99,7 @@ struct FlatAttention {
     heads: usize,
     head_size: usize,
     tables: Arc<(Vec<f32>, Vec<f32>)>,
+    int8: bool,
 }
 
 /// Queries of one head that are taken at a time: their scores against 512 keys fill 128 KiB, which a core's cache
@@ -109,6 +113,7 @@ struct Buffers {
     k: Vec<f32>,
     v: Vec<f32>,
     scores: Vec<f32>,
+    int8: Int8Head,
 }
 
 impl CustomOp1 for FlatAttention {
@@ -169,12 +174,21 @@ impl FlatAttention {
         out: &mut [f32],
     ) -> std::result::Result<(), GemmError> {
         let (size, width) = (self.head_size, self.heads * self.head_size);
-        let Buffers { q, k, v, scores } = buffers;
+        let Buffers {
+            q,
+            k,
+            v,
+            scores,
+            int8,
+        } = buffers;
         self.rotate(qkv, head * size, 1.0 / (size as f32).sqrt(), q);
         self.rotate(qkv, width + head * size, 1.0, k);
         v.clear();
         for row in qkv.chunks_exact(3 * width) {
             v.extend_from_slice(&row[2 * width + head * size..2 * width + (head + 1) * size]);
+        }
+        if self.int8 {
+            return int8.attend([q, k, v], size, out);
         }
         let length = v.len() / size;
         let executor = GemmExecutor::<f32, f32, f32>::new();
@@ -270,7 +284,7 @@ mod tests {
         let rotary = Rotary::new(64, 3, 8, DType::F32, &Device::Cpu).unwrap();
         let qkv = Tensor::randn(0f32, 1.0, (50, 72), &Device::Cpu).unwrap();
         let lengths = [0, 7, 8, 50];
-        let ours = rotary.attend(&qkv, &lengths).unwrap();
+        let ours = rotary.attend(&qkv, &lengths, false).unwrap();
         let theirs = rotary.attend_by_tensors(&qkv, &lengths).unwrap();
         let difference: f32 = (&ours - theirs)
             .unwrap()
@@ -292,7 +306,7 @@ mod tests {
                 .to_dtype(dtype)
                 .unwrap();
             let out = rotary
-                .attend(&qkv, &[0, 4, 20])
+                .attend(&qkv, &[0, 4, 20], false)
                 .unwrap()
                 .to_dtype(DType::F32)
                 .unwrap();

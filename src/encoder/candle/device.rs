@@ -1,6 +1,6 @@
 //! Choosing where to compute.
 
-use super::cpu::matrix::has_full_int8;
+use super::cpu::int8::has_full_int8;
 use candle_core::{DType, Device};
 use std::fmt;
 use std::str::FromStr;
@@ -51,7 +51,7 @@ pub enum Precision {
     F32,
     F16,
     Bf16,
-    /// Linear layers in int8, everything else in f32; on the CPU.
+    /// Linear layers and attention in int8, everything else in f32; on the CPU.
     Int8,
 }
 

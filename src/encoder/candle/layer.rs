@@ -102,6 +102,7 @@ impl Layer {
             })
         };
         Ok(Self::Cpu(Box::new(RowLayer {
+            int8,
             qkv: matrix(&matrices[0])?,
             attention_output: matrix(&matrices[1])?,
             attention_norm: residual(&norms[0])?,
@@ -142,7 +143,7 @@ impl Layer {
         match self {
             Self::Cpu(layer) => {
                 let qkv = x.apply_op1_no_bwd(&BeforeAttention(layer))?;
-                let attended = rotary.attend(&qkv, cumulative_lengths)?;
+                let attended = rotary.attend(&qkv, cumulative_lengths, layer.int8)?;
                 attended.apply_op2_no_bwd(x, &AfterAttention(layer))
             }
             Self::Device(layer) => layer.forward(x, rotary, cumulative_lengths),
@@ -167,7 +168,7 @@ impl DeviceLayer {
         let norm = |x: &Tensor, (weight, shift): &(Tensor, Tensor)| {
             candle_nn::ops::layer_norm(x, weight, shift, self.epsilon)
         };
-        let attended = rotary.attend(&linear(x, &self.qkv)?, cumulative_lengths)?;
+        let attended = rotary.attend(&linear(x, &self.qkv)?, cumulative_lengths, false)?;
         let x = norm(
             &(linear(&attended, &self.attention_output)? + x)?,
             &self.norms[0],

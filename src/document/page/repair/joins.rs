@@ -3,6 +3,7 @@
 use super::{Continuation, Join, Page};
 use crate::document::page::BlockKind;
 use crate::text::fold::fold;
+use crate::text::words::word_across;
 use pathfinding::kuhn_munkres::kuhn_munkres;
 use pathfinding::matrix::Matrix;
 use std::cmp::Reverse;
@@ -26,6 +27,13 @@ const ADJACENT: f32 = 2.5;
 const DISTANCE: f32 = 0.25;
 /// What it speaks for a join when all of the fragment's words stand in the open end's article and none where it is now.
 const AFFINITY: f32 = 20.0;
+/// Characters on each side of a seam in which a word across it is looked for.
+const WORD_CHARS: usize = 12;
+/// What speaks for a join when a word of two characters, a longer one, or none stands across the seam: in training
+/// news, by what factor that is likelier at a true seam than between fragments of two articles (natural logarithms).
+const WORD_ACROSS: [f32; 3] = [2.4, 3.8, -0.7];
+/// How much of it the continuation head does not know already.
+const WORD_SHARE: f32 = 0.7;
 /// Headings with a mark inside: the longest, in characters, and what speaks against a join after one, in logits.
 const MARKED_HEADING: (usize, f32) = (30, 0.3);
 /// The same for headings without.
@@ -71,7 +79,9 @@ impl Page<'_> {
                 .map(|at| {
                     let steps = at as isize - place as isize;
                     let right = bodies[at];
-                    let prior = nearness(steps) + AFFINITY * self.homesickness(left, right);
+                    let prior = nearness(steps)
+                        + AFFINITY * self.homesickness(left, right)
+                        + WORD_SHARE * self.word_across(left, right);
                     let candidate = Candidate { row, right, prior };
                     (openness[at] + prior, candidate)
                 })
@@ -145,6 +155,23 @@ impl Page<'_> {
         }
         let affinity = |article| self.rare_pairs().affinity(right, article, &[right]);
         affinity(home) - affinity(here)
+    }
+
+    /// What a word across the seam says for a join, in logits.
+    fn word_across(&self, left: usize, right: usize) -> f32 {
+        let (left, right) = (self.chars(left), self.chars(right));
+        let left = fold(&left[left.len().saturating_sub(WORD_CHARS)..]);
+        let right = fold(&right[..right.len().min(WORD_CHARS)]);
+        let is_latin = |c: Option<&char>| c.is_some_and(char::is_ascii_alphanumeric);
+        let [two, longer, none] = WORD_ACROSS;
+        if is_latin(left.last()) && is_latin(right.first()) {
+            return two;
+        }
+        match word_across(&[left.as_slice(), &right].concat(), left.len()) {
+            0 => none,
+            2 => two,
+            _ => longer,
+        }
     }
 
     /// The beginning of a block, folded.

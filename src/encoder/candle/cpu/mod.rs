@@ -6,9 +6,12 @@
 
 pub(super) mod vectorised;
 
+pub(super) mod attention_int8;
 pub(super) mod elementwise;
+pub(super) mod int8;
 pub(super) mod matrix;
 pub(super) mod rows;
+mod tiles;
 
 pub(super) use matrix::Matrix;
 pub(super) use rows::{AfterAttention, BeforeAttention, Residual, RowLayer};

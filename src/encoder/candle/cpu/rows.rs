@@ -34,6 +34,8 @@ vectorised! {
 
 /// A layer without its attention.
 pub struct RowLayer {
+    /// Matrices and attention are in int8.
+    pub int8: bool,
     /// Query, key and value in one product.
     pub qkv: Matrix,
     pub attention_output: Matrix,

@@ -1,0 +1,185 @@
+//! int8 on the CPU: numbers to integers, and the product of integers that this machine does fastest.
+//!
+//! Left sides (activations, queries, attention weights) are u8, right sides (weights, keys, values) are i8. Sums are
+//! exact on every processor: x86 without VNNI adds pairs of products in 16 bits, so left sides use seven of their
+//! eight bits there, since 2 · 127 · 127 still fits.
+
+use super::elementwise::{ROUND, range_with_zero};
+use super::tiles::{self, TileWeights};
+use super::vectorised::vectorised;
+use rten_gemm::{GemmError, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
+use rten_tensor::NdTensorView;
+
+/// Whether this processor multiplies with all eight bits of a left side.
+pub fn has_full_int8() -> bool {
+    !GemmExecutor::<u8, i8, i32>::new().may_saturate()
+}
+
+/// The largest value of a left side.
+pub fn highest() -> u8 {
+    if has_full_int8() { 255 } else { 127 }
+}
+
+/// A right side, packed for the product that this machine has; both give the same sums.
+pub enum Int8Matrix {
+    Tiles(TileWeights),
+    Packed(PackedBMatrix<i8>),
+}
+
+impl Int8Matrix {
+    /// `values` is outputs × inputs, row after row.
+    pub fn new(values: &[i8], inputs: usize) -> Self {
+        if let Some(tiles) = TileWeights::new(values, inputs) {
+            return Self::Tiles(tiles);
+        }
+        let matrix = NdTensorView::from_data([values.len() / inputs, inputs], values);
+        Self::Packed(GemmExecutor::<u8, i8, i32>::new().prepack_b(matrix.transposed()))
+    }
+
+    /// `sums ← left · selfᵀ`, rows × inputs times inputs × outputs. Both buffers may grow by some rows without meaning.
+    pub fn multiply(
+        &self,
+        left: &mut Vec<u8>,
+        [rows, inputs, outputs]: [usize; 3],
+        executor: &GemmExecutor<u8, i8, i32>,
+        sums: &mut Vec<i32>,
+    ) -> Result<(), GemmError> {
+        match self {
+            Self::Tiles(weights) => {
+                let padded = rows.next_multiple_of(tiles::ROWS);
+                left.resize(padded * inputs, 0);
+                sums.resize(padded * outputs, 0);
+                weights.multiply(left, sums);
+                Ok(())
+            }
+            Self::Packed(weights) => {
+                sums.resize(rows * outputs, 0);
+                let left = NdTensorView::from_data([rows, inputs], &left[..rows * inputs]);
+                executor.gemm(
+                    sums,
+                    GemmInputA::Unpacked(left),
+                    GemmInputB::Packed(weights),
+                    GemmOptions::default(),
+                )
+            }
+        }
+    }
+}
+
+/// Rows as u8, with a scale and a zero point of their own: found as they come, so no row depends on its neighbours.
+#[derive(Default)]
+pub struct QuantisedRows {
+    pub values: Vec<u8>,
+    pub zero_points: Vec<u8>,
+    pub scales: Vec<f32>,
+}
+
+impl QuantisedRows {
+    pub fn fill(&mut self, x: &[f32], width: usize, highest: u8) {
+        let rows = x.len() / width;
+        self.values.resize(x.len(), 0);
+        self.zero_points.resize(rows, 0);
+        self.scales.resize(rows, 0.0);
+        quantise_rows(
+            x,
+            width,
+            highest,
+            &mut self.values,
+            &mut self.zero_points,
+            &mut self.scales,
+        );
+    }
+}
+
+vectorised! {
+    fn quantise_rows(
+        x: &'a [f32],
+        width: usize,
+        highest: u8,
+        quantised: &'a mut [u8],
+        zero_points: &'a mut [u8],
+        row_scales: &'a mut [f32],
+    ) {
+        let rows = x.chunks_exact(width).zip(quantised.chunks_exact_mut(width));
+        let parameters = zero_points.iter_mut().zip(row_scales);
+        for ((row, quantised), (zero_point, row_scale)) in rows.zip(parameters) {
+            let (low, high) = range_with_zero(row);
+            let scale = (high - low).max(f32::MIN_POSITIVE) / f32::from(highest);
+            let inverse = 1.0 / scale;
+            // low ≤ 0 ≤ high, so this is from 0 to the largest, and so is every x / scale + zero.
+            let zero = (-low * inverse + ROUND) - ROUND;
+            let offset = zero + ROUND;
+            for (q, x) in quantised.iter_mut().zip(row) {
+                let rounded = (x * inverse + offset).to_bits() as i32 - ROUND.to_bits() as i32;
+                *q = rounded.clamp(0, i32::from(highest)) as u8;
+            }
+            *zero_point = zero as u8;
+            *row_scale = scale;
+        }
+    }
+}
+
+vectorised! {
+    /// Symmetric, one scale a row of `width`: `x ≈ quantised · scale`.
+    pub fn quantise_symmetric(x: &'a [f32], width: usize, quantised: &'a mut [i8], scales: &'a mut [f32]) {
+        let rows = x.chunks_exact(width).zip(quantised.chunks_exact_mut(width));
+        for ((row, quantised), row_scale) in rows.zip(scales) {
+            let (low, high) = range_with_zero(row);
+            let scale = high.max(-low).max(f32::MIN_POSITIVE) / 127.0;
+            let inverse = 1.0 / scale;
+            for (q, x) in quantised.iter_mut().zip(row) {
+                *q = (x * inverse + ROUND).to_bits() as i8;
+            }
+            *row_scale = scale;
+        }
+    }
+}
+
+vectorised! {
+    /// The sum of each row of `width`, by which the zero points of left sides are taken out of a product again.
+    /// (rten-gemm 0.27 would do it, but uses the first eight rows' zero points for every row.)
+    pub fn row_sums(values: &'a [i8], width: usize, sums: &'a mut [i32]) {
+        for (row, sum) in values.chunks_exact(width).zip(sums) {
+            *sum = row.iter().map(|&x| i32::from(x)).sum();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn quantised_rows_are_within_half_a_step(
+            row in proptest::collection::vec(-1e3f32..1e3, 1..80), zeros in 0usize..3
+        ) {
+            let mut row = row;
+            row.extend(vec![0.0; zeros]);
+            let mut rows = QuantisedRows::default();
+            rows.fill(&row, row.len(), highest());
+            let (scale, zero) = (rows.scales[0], f32::from(rows.zero_points[0]));
+            for (&x, &q) in row.iter().zip(&rows.values) {
+                prop_assert!(((f32::from(q) - zero) * scale - x).abs() <= scale * 1.01);
+            }
+        }
+
+        #[test]
+        fn symmetric_rows_are_within_half_a_step(row in proptest::collection::vec(-1e3f32..1e3, 1..80)) {
+            let (mut quantised, mut scale) = (vec![0; row.len()], [0.0]);
+            quantise_symmetric(&row, row.len(), &mut quantised, &mut scale);
+            for (&x, &q) in row.iter().zip(&quantised) {
+                prop_assert!((f32::from(q) * scale[0] - x).abs() <= scale[0] * 0.51);
+            }
+        }
+    }
+
+    #[test]
+    fn rows_without_a_spread_are_zero() {
+        let mut rows = QuantisedRows::default();
+        rows.fill(&[0.0; 8], 4, 255);
+        assert_eq!(rows.values, [0; 8]);
+        assert_eq!(rows.zero_points, [0; 2]);
+    }
+}
