@@ -17,6 +17,7 @@ from sklearn.neural_network import MLPClassifier
 from sklearn.preprocessing import StandardScaler
 
 SEED = 17
+NETWORKS, UNITS = 4, 24
 
 
 def single_pages(articles, out, pages, rng):
@@ -48,6 +49,30 @@ def single_pages(articles, out, pages, rng):
         stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold)), encoding="utf8")
 
 
+def restyled_pages(source, out, rng):
+    """Pages of `source` with other habits of blank lines: none, before headlines only, several, or here and there."""
+    out.mkdir(parents=True, exist_ok=True)
+    for page in sorted(source.glob("page-*.txt")):
+        gold = json.loads(page.with_suffix(".gold.json").read_text(encoding="utf8"))
+        title_of = {n: k for k, a in enumerate(gold["articles"]) for n in a["title_lines"]}
+        style, apart = rng.choice(["none", "headlines", "several", "some"]), rng.randrange(1, 4)
+        lines, titles, before = [], {}, None
+        for n, line in enumerate(page.read_text(encoding="utf8").split("\n")):
+            if not line.strip():
+                continue
+            opens = n in title_of and title_of.get(before) != title_of[n]
+            blanks = {"none": 0, "headlines": apart * opens, "several": apart if opens else 1,
+                      "some": int(rng.random() < 0.3)}[style]
+            lines += [""] * blanks
+            if n in title_of:
+                titles.setdefault(title_of[n], []).append(len(lines))
+            lines.append(line)
+            before = n
+        (out / page.name).write_text("\n".join(lines) + "\n", encoding="utf8")
+        gold = dict(articles=[dict(title_lines=t) for t in titles.values()])
+        (out / page.name).with_suffix(".gold.json").write_text(json.dumps(gold), encoding="utf8")
+
+
 def features(program, folder):
     text = subprocess.run([program, "pages", str(folder)], check=True, capture_output=True, text=True).stdout
     rows = [json.loads(line) for line in text.splitlines()]
@@ -64,6 +89,8 @@ def main():
         subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", "800",
                         "--seed", str(9000 + seed), "--damage", damage], check=True)
         parts.append(features(program, folder))
+        restyled_pages(folder, work / f"pages-{damage}-restyled", rng)
+        parts.append(features(program, work / f"pages-{damage}-restyled"))
     usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
     single_pages(usable, work / "pages-single", 1400, rng)
     parts.append(features(program, work / "pages-single"))
@@ -71,14 +98,21 @@ def main():
     scaler = StandardScaler().fit(x)
     order = np.random.RandomState(SEED).permutation(len(x))
     cut = len(x) * 9 // 10
-    model = MLPClassifier((32,), activation="tanh", alpha=1e-2, max_iter=120, early_stopping=True, random_state=SEED)
-    model.fit(scaler.transform(x[order[:cut]]), y[order[:cut]])
-    held_out = model.score(scaler.transform(x[order[cut:]]), y[order[cut:]])
-    print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {held_out:.4f}")
+    # The mean of several networks' logits is one network with all their units.
+    models = [MLPClassifier((UNITS,), activation="tanh", alpha=1e-2, max_iter=120, early_stopping=True, random_state=SEED + k)
+              .fit(scaler.transform(x[order[:cut]]), y[order[:cut]]) for k in range(NETWORKS)]
+    hidden = np.concatenate([m.coefs_[0] for m in models], axis=1)
+    hidden_bias = np.concatenate([m.intercepts_[0] for m in models])
+    last = np.concatenate([m.coefs_[1][:, 0] for m in models]) / NETWORKS
+    last_bias = np.mean([m.intercepts_[1][0] for m in models])
+    scores = np.tanh(scaler.transform(x[order[cut:]]) @ hidden + hidden_bias) @ last + last_bias
+    held_out = ((scores > 0) == y[order[cut:]]).mean()
+    single = [round(m.score(scaler.transform(x[order[cut:]]), y[order[cut:]]), 4) for m in models]
+    print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {held_out:.4f}, of single networks {single}")
     digits = lambda a: [round(float(v), 5) for v in a]
     weights = dict(mean=digits(scaler.mean_), scale=digits(np.where(scaler.scale_ == 0, 1, scaler.scale_)),
-                   hidden=[digits(row) for row in model.coefs_[0].T], hidden_bias=digits(model.intercepts_[0]),
-                   out=digits(model.coefs_[1][:, 0]), out_bias=digits(model.intercepts_[1])[0])
+                   hidden=[digits(row) for row in hidden.T], hidden_bias=digits(hidden_bias),
+                   out=digits(last), out_bias=round(float(last_bias), 5))
     pathlib.Path(out).write_text(json.dumps(weights, separators=(",", ":")) + "\n")
 
 

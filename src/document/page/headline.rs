@@ -13,7 +13,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Length of [`features`].
-pub const FEATURES: usize = 52;
+pub const FEATURES: usize = 51;
 /// How much text before and after a line its words are compared with.
 const CONTEXT_CHARS: usize = 400;
 /// How much of a page says which of its words are rare: a longer page has no more to say.
@@ -167,6 +167,7 @@ fn is_credit(line: &Line) -> bool {
 /// What the network reads of line `i`, a [`LineKind::Short`] line.
 pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let line = &lines[i];
+    let is_prose = |l: &&Line| l.kind == LineKind::Body;
     let slice = line.span.of(&page.folded);
     let text: String = slice.iter().collect();
     let flag = |b: bool| f32::from(u8::from(b));
@@ -195,6 +196,16 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let previous_credit = previous.is_some_and(|l| {
         l.kind == LineKind::Byline && PATTERNS.photo_credit.is_match(&l.span.text(&page.folded))
     });
+    // The text below a caption is short and ends with its photographer.
+    let photo_below = lines[i + 1..]
+        .iter()
+        .take(5)
+        .skip_while(|l| l.kind == LineKind::Short)
+        .skip_while(is_prose)
+        .next()
+        .is_some_and(|l| {
+            l.kind == LineKind::Byline && PATTERNS.photo_credit.is_match(&l.span.text(&page.folded))
+        });
     let length = |l: Option<&Line>| l.map_or(0.0, |l| (l.span.len() as f32 / 100.0).min(3.0));
     let (before, after) = (
         page.body_text(lines, i, false),
@@ -205,7 +216,6 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let (before_set, after_set, lead_set) = (pairs(&before), pairs(&after), pairs(lead));
     let near_before = pairs(&before[before.len().saturating_sub(160)..]);
     let near_after = pairs(&after[..after.len().min(160)]);
-    let is_prose = |l: &&Line| l.kind == LineKind::Body;
     // How much prose stands between this line and the next short ones: headings come at regular intervals.
     let prose = |lines: &mut dyn Iterator<Item = &Line>| {
         let chars: usize = lines.take(24).map(|l| l.span.len()).sum();
@@ -293,8 +303,7 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         page.weighted_share(&other_decks, &before_set),
         prose_before,
         prose_after,
-        flag(line.blank_before > 1),
-        flag(next.is_some_and(|l| l.blank_before > 1)),
+        flag(photo_below),
     ]
 }
 

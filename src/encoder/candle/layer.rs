@@ -1,7 +1,7 @@
 //! A transformer layer's parameters: packed on the CPU, plain tensors elsewhere.
 
 use super::attention::Rotary;
-use super::cpu::{AfterAttention, BeforeAttention, Matrix, Residual, RowLayer};
+use super::cpu::{Matrix, Residual, RowLayer};
 use super::weights::Weights;
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -15,6 +15,12 @@ pub(super) struct LayerSource<'a> {
 }
 
 impl LayerSource<'_> {
+    /// The same for layer `i`.
+    pub(super) fn layer(&mut self, i: usize) -> &mut Self {
+        self.prefix = format!("layer.{i}.");
+        self
+    }
+
     /// Weight (outputs × inputs) and bias.
     fn matrix(
         &mut self,
@@ -75,15 +81,12 @@ impl LayerSource<'_> {
 /// Weights with their biases, norms with their shifts.
 type LayerTensors = ([(Tensor, Tensor); 4], [(Tensor, Tensor); 2]);
 
-/// One layer on its device.
-pub(super) enum Layer {
-    Cpu(Box<RowLayer>),
-    Device(DeviceLayer),
-}
-
-impl Layer {
+impl RowLayer {
     /// For the CPU in f32, or with int8 matrices.
-    pub fn on_cpu(mut source: LayerSource<'_>, int8: bool) -> std::result::Result<Self, String> {
+    pub(super) fn load(
+        source: &mut LayerSource<'_>,
+        int8: bool,
+    ) -> std::result::Result<Self, String> {
         let (matrices, norms) = source.take(DType::F32, &Device::Cpu)?;
         let values = |tensor: &Tensor| {
             tensor
@@ -101,53 +104,14 @@ impl Layer {
                 epsilon: source.epsilon,
             })
         };
-        Ok(Self::Cpu(Box::new(RowLayer {
-            int8,
+        Ok(Self {
             qkv: matrix(&matrices[0])?,
             attention_output: matrix(&matrices[1])?,
             attention_norm: residual(&norms[0])?,
             intermediate: matrix(&matrices[2])?,
             output: matrix(&matrices[3])?,
             output_norm: residual(&norms[1])?,
-        })))
-    }
-
-    /// For any device and floating-point format.
-    pub fn on_device(
-        mut source: LayerSource<'_>,
-        dtype: DType,
-        device: &Device,
-    ) -> std::result::Result<Self, String> {
-        let (matrices, norms) = source.take(dtype, device)?;
-        let linear = |(weight, bias): &(Tensor, Tensor)| {
-            let weight = weight.t().and_then(|t| t.contiguous());
-            Ok::<_, String>((weight.map_err(|e| e.to_string())?, bias.clone()))
-        };
-        Ok(Self::Device(DeviceLayer {
-            qkv: linear(&matrices[0])?,
-            attention_output: linear(&matrices[1])?,
-            intermediate: linear(&matrices[2])?,
-            output: linear(&matrices[3])?,
-            norms,
-            epsilon: source.epsilon,
-        }))
-    }
-
-    /// Hidden states (tokens × hidden) of a flat batch → the next layer's.
-    pub fn forward(
-        &self,
-        x: &Tensor,
-        rotary: &Rotary,
-        cumulative_lengths: &[usize],
-    ) -> Result<Tensor> {
-        match self {
-            Self::Cpu(layer) => {
-                let qkv = x.apply_op1_no_bwd(&BeforeAttention(layer))?;
-                let attended = rotary.attend(&qkv, cumulative_lengths, layer.int8)?;
-                attended.apply_op2_no_bwd(x, &AfterAttention(layer))
-            }
-            Self::Device(layer) => layer.forward(x, rotary, cumulative_lengths),
-        }
+        })
     }
 }
 
@@ -162,13 +126,40 @@ pub(super) struct DeviceLayer {
 }
 
 impl DeviceLayer {
-    fn forward(&self, x: &Tensor, rotary: &Rotary, cumulative_lengths: &[usize]) -> Result<Tensor> {
+    /// For any device and floating-point format.
+    pub(super) fn load(
+        source: &mut LayerSource<'_>,
+        dtype: DType,
+        device: &Device,
+    ) -> std::result::Result<Self, String> {
+        let (matrices, norms) = source.take(dtype, device)?;
+        let linear = |(weight, bias): &(Tensor, Tensor)| {
+            let weight = weight.t().and_then(|t| t.contiguous());
+            Ok::<_, String>((weight.map_err(|e| e.to_string())?, bias.clone()))
+        };
+        Ok(Self {
+            qkv: linear(&matrices[0])?,
+            attention_output: linear(&matrices[1])?,
+            intermediate: linear(&matrices[2])?,
+            output: linear(&matrices[3])?,
+            norms,
+            epsilon: source.epsilon,
+        })
+    }
+
+    /// Hidden states (tokens × hidden) of a flat batch → the next layer's.
+    pub(super) fn forward(
+        &self,
+        x: &Tensor,
+        rotary: &Rotary,
+        cumulative_lengths: &[usize],
+    ) -> Result<Tensor> {
         let linear =
             |x: &Tensor, (weight, bias): &(Tensor, Tensor)| x.matmul(weight)?.broadcast_add(bias);
         let norm = |x: &Tensor, (weight, shift): &(Tensor, Tensor)| {
             candle_nn::ops::layer_norm(x, weight, shift, self.epsilon)
         };
-        let attended = rotary.attend(&linear(x, &self.qkv)?, cumulative_lengths, false)?;
+        let attended = rotary.attend(&linear(x, &self.qkv)?, cumulative_lengths)?;
         let x = norm(
             &(linear(&attended, &self.attention_output)? + x)?,
             &self.norms[0],

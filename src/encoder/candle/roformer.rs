@@ -4,8 +4,10 @@
 //! attention runs sequence by sequence, so there is no padding and no mask (and no −∞ to turn into NaN in f16).
 
 use super::attention::Rotary;
+use super::cpu::attention::FlatAttention;
+use super::cpu::{CpuStack, RowLayer};
 use super::device::Precision;
-use super::layer::{Layer, LayerSource};
+use super::layer::{DeviceLayer, LayerSource};
 use super::weights::Weights;
 use crate::encoder::{EncodeError, Encoder, HiddenStates, TokenBatch};
 use candle_core::{DType, Device, Result, Tensor};
@@ -48,9 +50,13 @@ pub struct RoFormer {
     device: Device,
     embeddings: Tensor,
     embedding_norm: (Tensor, Tensor),
-    layers: Vec<Layer>,
-    rotary: Rotary,
+    layers: Layers,
     max_tokens: usize,
+}
+
+enum Layers {
+    Cpu(CpuStack),
+    Device(Vec<DeviceLayer>, Rotary),
 }
 
 impl RoFormer {
@@ -79,46 +85,61 @@ impl RoFormer {
             vector("embedding_norm.weight")?,
             vector("embedding_norm.bias")?,
         );
-        let mut layers = Vec::with_capacity(config.num_hidden_layers);
-        for i in 0..config.num_hidden_layers {
-            let source = LayerSource {
-                weights,
-                prefix: format!("layer.{i}."),
-                hidden: h,
-                middle: m,
-                epsilon: config.layer_norm_eps as f32,
-            };
-            layers.push(match precision {
-                Precision::F32 | Precision::Int8 if on_cpu => {
-                    Layer::on_cpu(source, precision == Precision::Int8)?
-                }
-                _ => Layer::on_device(source, dtype, &device)?,
-            });
-        }
-        let heads = config.num_attention_heads;
-        let rotary = Rotary::new(max_tokens, heads, h / heads, dtype, &device).map_err(failed)?;
+        let (heads, count) = (config.num_attention_heads, config.num_hidden_layers);
+        let mut source = LayerSource {
+            weights,
+            prefix: String::new(),
+            hidden: h,
+            middle: m,
+            epsilon: config.layer_norm_eps as f32,
+        };
+        let layers = match precision {
+            Precision::F32 | Precision::Int8 if on_cpu => {
+                let int8 = precision == Precision::Int8;
+                let layers: std::result::Result<_, _> = (0..count)
+                    .map(|i| RowLayer::load(source.layer(i), int8))
+                    .collect();
+                Layers::Cpu(CpuStack {
+                    layers: layers?,
+                    attention: FlatAttention::new(max_tokens, heads, h / heads, int8),
+                })
+            }
+            _ => {
+                let layers: std::result::Result<_, _> = (0..count)
+                    .map(|i| DeviceLayer::load(source.layer(i), dtype, &device))
+                    .collect();
+                let rotary = Rotary::new(max_tokens, heads, h / heads, dtype, &device);
+                Layers::Device(layers?, rotary.map_err(failed)?)
+            }
+        };
         Ok(Self {
             config,
             device,
             embeddings,
             embedding_norm,
             layers,
-            rotary,
             max_tokens,
         })
     }
 
-    /// Hidden states (tokens × hidden) of a flat batch.
-    fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Tensor> {
+    /// Hidden states of a flat batch, `hidden` values a token.
+    fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
         let ids = Tensor::new(ids, &self.device)?;
         let (weight, bias) = &self.embedding_norm;
         let x = self.embeddings.index_select(&ids, 0)?;
-        let mut x =
-            candle_nn::ops::layer_norm(&x, weight, bias, self.config.layer_norm_eps as f32)?;
-        for layer in &self.layers {
-            x = layer.forward(&x, &self.rotary, cumulative_lengths)?;
+        let epsilon = self.config.layer_norm_eps as f32;
+        let mut x = candle_nn::ops::layer_norm(&x, weight, bias, epsilon)?;
+        match &self.layers {
+            Layers::Cpu(stack) => stack
+                .forward(x.flatten_all()?.to_vec1()?, cumulative_lengths)
+                .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}"))),
+            Layers::Device(layers, rotary) => {
+                for layer in layers {
+                    x = layer.forward(&x, rotary, cumulative_lengths)?;
+                }
+                x.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+            }
         }
-        Ok(x)
     }
 }
 
@@ -153,7 +174,6 @@ impl Encoder for RoFormer {
         }
         let values = self
             .forward(batch.ids(), batch.cumulative_lengths())
-            .and_then(|states| states.to_dtype(DType::F32)?.flatten_all()?.to_vec1())
             .map_err(|e| EncodeError(e.to_string()))?;
         Ok(HiddenStates { values, width })
     }

@@ -4,17 +4,19 @@
 //! (projection, norm, the wide middle, norm, the next queries, keys and values) without leaving the core's cache,
 //! and blocks run in parallel. No result depends on where a block ends.
 
-pub(super) mod vectorised;
-
-pub(super) mod attention_int8;
+pub(super) mod attention;
+mod attention_int8;
 pub(super) mod elementwise;
 pub(super) mod int8;
 pub(super) mod matrix;
 pub(super) mod rows;
+mod stack;
 mod tiles;
+mod vectorised;
 
 pub(super) use matrix::Matrix;
-pub(super) use rows::{AfterAttention, BeforeAttention, Residual, RowLayer};
+pub(super) use rows::{Residual, RowLayer};
+pub(super) use stack::CpuStack;
 
 /// Tokens that one thread takes at a time.
 pub(super) const BLOCK_ROWS: usize = 64;

@@ -1,10 +1,9 @@
-//! What a transformer layer does row by row, as two Candle operations.
+//! What a transformer layer does row by row.
 
 use super::BLOCK_ROWS;
 use super::elementwise::add_norm;
 use super::matrix::{Activation, Matrix, Scratch};
 use super::vectorised::vectorised;
-use candle_core::{CpuStorage, CustomOp1, CustomOp2, Layout, Result, Shape};
 use rayon::prelude::*;
 use rten_gemm::GemmError;
 
@@ -34,8 +33,6 @@ vectorised! {
 
 /// A layer without its attention.
 pub struct RowLayer {
-    /// Matrices and attention are in int8.
-    pub int8: bool,
     /// Query, key and value in one product.
     pub qkv: Matrix,
     pub attention_output: Matrix,
@@ -43,59 +40,6 @@ pub struct RowLayer {
     pub intermediate: Matrix,
     pub output: Matrix,
     pub output_norm: Residual,
-}
-
-/// Before the attention: rows of hidden states → rows of all queries, all keys, all values.
-pub struct BeforeAttention<'a>(pub &'a RowLayer);
-
-/// After the attention: (attended, the layer's input) → the layer's output.
-pub struct AfterAttention<'a>(pub &'a RowLayer);
-
-impl CustomOp1 for BeforeAttention<'_> {
-    fn name(&self) -> &'static str {
-        "before-attention"
-    }
-
-    fn cpu_fwd(&self, x: &CpuStorage, layout: &Layout) -> Result<(CpuStorage, Shape)> {
-        let matrix = &self.0.qkv;
-        let x = values(x, layout)?;
-        let rows = x.len() / matrix.inputs();
-        let mut out = vec![0.0; rows * matrix.outputs()];
-        out.par_chunks_mut(BLOCK_ROWS * matrix.outputs())
-            .zip(x.par_chunks(BLOCK_ROWS * matrix.inputs()))
-            .try_for_each_init(Scratch::default, |scratch, (out, x)| {
-                matrix.apply(x, Activation::None, scratch, out)
-            })
-            .map_err(failed)?;
-        Ok((CpuStorage::F32(out), (rows, matrix.outputs()).into()))
-    }
-}
-
-impl CustomOp2 for AfterAttention<'_> {
-    fn name(&self) -> &'static str {
-        "after-attention"
-    }
-
-    fn cpu_fwd(
-        &self,
-        attended: &CpuStorage,
-        attended_layout: &Layout,
-        x: &CpuStorage,
-        layout: &Layout,
-    ) -> Result<(CpuStorage, Shape)> {
-        let (attended, x) = (values(attended, attended_layout)?, values(x, layout)?);
-        let width = self.0.output.outputs();
-        let mut out = vec![0.0; x.len()];
-        let block = BLOCK_ROWS * width;
-        out.par_chunks_mut(block)
-            .zip(attended.par_chunks(block))
-            .zip(x.par_chunks(block))
-            .try_for_each_init(Buffers::default, |buffers, ((out, attended), x)| {
-                self.0.after_attention(attended, x, buffers, out)
-            })
-            .map_err(failed)?;
-        Ok((CpuStorage::F32(out), (x.len() / width, width).into()))
-    }
 }
 
 #[derive(Default)]
@@ -106,13 +50,39 @@ struct Buffers {
 }
 
 impl RowLayer {
-    fn after_attention(
+    /// Rows of hidden states → rows of all queries, all keys, all values.
+    pub fn before_attention(&self, x: &[f32], qkv: &mut [f32]) -> Result<(), GemmError> {
+        let matrix = &self.qkv;
+        qkv.par_chunks_mut(BLOCK_ROWS * matrix.outputs())
+            .zip(x.par_chunks(BLOCK_ROWS * matrix.inputs()))
+            .try_for_each_init(Scratch::default, |scratch, (out, x)| {
+                matrix.apply(x, Activation::None, scratch, out)
+            })
+    }
+
+    /// What was attended to, and the layer's input → the layer's output.
+    pub fn after_attention(
+        &self,
+        attended: &[f32],
+        x: &[f32],
+        out: &mut [f32],
+    ) -> Result<(), GemmError> {
+        let block = BLOCK_ROWS * self.output.outputs();
+        out.par_chunks_mut(block)
+            .zip(attended.par_chunks(block))
+            .zip(x.par_chunks(block))
+            .try_for_each_init(Buffers::default, |buffers, ((out, attended), x)| {
+                self.block_after_attention(attended, x, buffers, out)
+            })
+    }
+
+    fn block_after_attention(
         &self,
         attended: &[f32],
         x: &[f32],
         buffers: &mut Buffers,
         out: &mut [f32],
-    ) -> std::result::Result<(), GemmError> {
+    ) -> Result<(), GemmError> {
         let Buffers {
             scratch,
             middle,
@@ -130,16 +100,4 @@ impl RowLayer {
         self.output_norm.apply(out, middle);
         Ok(())
     }
-}
-
-fn failed(error: GemmError) -> candle_core::Error {
-    candle_core::Error::Msg(format!("matrix product: {error}"))
-}
-
-/// The f32 values of a contiguous CPU tensor.
-pub(in super::super) fn values<'a>(storage: &'a CpuStorage, layout: &Layout) -> Result<&'a [f32]> {
-    let (start, end) = layout
-        .contiguous_offsets()
-        .ok_or_else(|| candle_core::Error::Msg("not contiguous".into()))?;
-    Ok(&storage.as_slice::<f32>()?[start..end])
 }
