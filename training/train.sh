@@ -24,6 +24,6 @@ features=$root/target/release/examples/training_features
 [ -f "$work/finetune.done" ] || "$python" -m jianbao_training.finetune "$work" "$shared" --epochs 4
 touch "$work/finetune.done"
 [ -f "$work/starts.pt" ] || "$python" -m jianbao_training.starts "$work" "$shared"
-"$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.65
+"$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.7
 "$python" -m jianbao_training.golden "$root/models/news" "$root/tests/fixtures"
 echo "models/news is new: run \`just eval\`, then write its figures into models/news/MODEL_CARD.md"

@@ -133,7 +133,6 @@ fn int8_stays_close_to_f32() {
 /// Bit for bit: neighbours, their number and their lengths change nothing.
 #[test]
 fn a_sequence_does_not_depend_on_its_neighbours() {
-    let model = load(&root().join("models/news"), Precision::F32).unwrap();
     let sequence = |n: u32| -> Vec<u32> {
         [101]
             .into_iter()
@@ -141,21 +140,25 @@ fn a_sequence_does_not_depend_on_its_neighbours() {
             .chain([102])
             .collect()
     };
-    let sequences: Vec<Vec<u32>> = [1, 30, 30, 3, 129, 510, 17, 64]
+    // Around the borders of blocks and tiles, and far from them.
+    let sequences: Vec<Vec<u32>> = [1, 30, 30, 3, 129, 510, 17, 61, 62, 63, 64]
         .into_iter()
         .map(sequence)
         .collect();
     let together = batch(&sequences);
-    let states = model.encode(&together).unwrap();
-    for (i, own) in sequences.iter().enumerate() {
-        let alone = model.encode(&batch(std::slice::from_ref(own))).unwrap();
-        let range = together.cumulative_lengths()[i] * states.width
-            ..together.cumulative_lengths()[i + 1] * states.width;
-        assert!(
-            alone.values == states.values[range],
-            "sequence {i} of {} tokens",
-            own.len()
-        );
+    for precision in [Precision::F32, Precision::Int8] {
+        let model = load(&root().join("models/news"), precision).unwrap();
+        let states = model.encode(&together).unwrap();
+        for (i, own) in sequences.iter().enumerate() {
+            let alone = model.encode(&batch(std::slice::from_ref(own))).unwrap();
+            let range = together.cumulative_lengths()[i] * states.width
+                ..together.cumulative_lengths()[i + 1] * states.width;
+            assert!(
+                alone.values == states.values[range],
+                "sequence {i} of {} tokens in {precision:?}",
+                own.len()
+            );
+        }
     }
 }
 

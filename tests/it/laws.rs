@@ -62,6 +62,24 @@ proptest! {
         }
     }
 
+    /// Every character that is not white space stands in a body, a headline, a credit, a repeated passage or page furniture.
+    #[test]
+    fn no_text_is_lost(text in page_text(), layout in prop_oneof![Just(Layout::Auto), Just(Layout::Page), Just(Layout::Article)]) {
+        let chars: Vec<char> = text.chars().collect();
+        let mut used: Vec<bool> = chars.iter().map(|c| c.is_whitespace()).collect();
+        let mut mark = |span: &Span| used[span.start..span.end].fill(true);
+        let page = page::split(&chars, layout, &*TINY);
+        page.duplicates.iter().for_each(|(left_out, _)| mark(left_out));
+        for article in &page.articles {
+            let spans = article.spans.iter().chain(&article.title_spans).chain(&article.credit_spans);
+            spans.for_each(&mut mark);
+        }
+        let furniture = page::blocks(&chars, layout);
+        furniture.iter().filter(|block| block.kind == page::BlockKind::Furniture).for_each(|block| mark(&block.span));
+        let lost: String = chars.iter().zip(&used).filter(|(_, used)| !**used).map(|(c, _)| c).collect();
+        prop_assert!(lost.is_empty(), "lost: {:?}", lost);
+    }
+
     /// Every span of a record cuts out exactly the text it stands for; no bytes make the program panic.
     #[test]
     fn records_keep_their_promises(text in page_text()) {
@@ -110,7 +128,12 @@ fn an_article_does_not_depend_on_its_neighbours() {
 
 #[test]
 fn hostile_sizes_stay_bounded() {
+    // Fragments that begin as others end, more than any page has.
+    let cut_lines: String = (0..20_000)
+        .map(|n| format!("通。市民在第{n}号桥上走过，江上的大桥已经开通。\n"))
+        .collect();
     for text in [
+        cut_lines,
         "字".repeat(300_000),
         "字\n".repeat(10_000),
         "“".repeat(20_000),

@@ -6,6 +6,7 @@ three articles with their headings, blank lines or none, so that an article by i
 usage: python -m jianbao_training.headline WORK SHARED FEATURES_PROGRAM OUT.json
 """
 
+import hashlib
 import json
 import pathlib
 import random
@@ -76,7 +77,9 @@ def restyled_pages(source, out, rng):
 def features(program, folder):
     text = subprocess.run([program, "pages", str(folder)], check=True, capture_output=True, text=True).stdout
     rows = [json.loads(line) for line in text.splitlines()]
-    return np.array([r["features"] for r in rows]), np.array([r["label"] for r in rows])
+    # A page and its restyled twin are held out together.
+    held_out = [int(hashlib.sha256(f"{folder.name.split('-')[1]}/{r['page']}".encode()).hexdigest(), 16) % 10 == 0 for r in rows]
+    return np.array([r["features"] for r in rows]), np.array([r["label"] for r in rows]), np.array(held_out)
 
 
 def main():
@@ -94,21 +97,21 @@ def main():
     usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
     single_pages(usable, work / "pages-single", 1400, rng)
     parts.append(features(program, work / "pages-single"))
-    x, y = np.concatenate([p[0] for p in parts]), np.concatenate([p[1] for p in parts])
+    x, y, held_out = (np.concatenate([p[k] for p in parts]) for k in range(3))
     scaler = StandardScaler().fit(x)
     order = np.random.RandomState(SEED).permutation(len(x))
-    cut = len(x) * 9 // 10
+    train, test = order[~held_out[order]], order[held_out[order]]
     # The mean of several networks' logits is one network with all their units.
     models = [MLPClassifier((UNITS,), activation="tanh", alpha=1e-2, max_iter=120, early_stopping=True, random_state=SEED + k)
-              .fit(scaler.transform(x[order[:cut]]), y[order[:cut]]) for k in range(NETWORKS)]
+              .fit(scaler.transform(x[train]), y[train]) for k in range(NETWORKS)]
     hidden = np.concatenate([m.coefs_[0] for m in models], axis=1)
     hidden_bias = np.concatenate([m.intercepts_[0] for m in models])
     last = np.concatenate([m.coefs_[1][:, 0] for m in models]) / NETWORKS
     last_bias = np.mean([m.intercepts_[1][0] for m in models])
-    scores = np.tanh(scaler.transform(x[order[cut:]]) @ hidden + hidden_bias) @ last + last_bias
-    held_out = ((scores > 0) == y[order[cut:]]).mean()
-    single = [round(m.score(scaler.transform(x[order[cut:]]), y[order[cut:]]), 4) for m in models]
-    print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {held_out:.4f}, of single networks {single}")
+    scores = np.tanh(scaler.transform(x[test]) @ hidden + hidden_bias) @ last + last_bias
+    accuracy = ((scores > 0) == y[test]).mean()
+    single = [round(m.score(scaler.transform(x[test]), y[test]), 4) for m in models]
+    print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {accuracy:.4f}, of single networks {single}")
     digits = lambda a: [round(float(v), 5) for v in a]
     weights = dict(mean=digits(scaler.mean_), scale=digits(np.where(scaler.scale_ == 0, 1, scaler.scale_)),
                    hidden=[digits(row) for row in hidden.T], hidden_bias=digits(hidden_bias),

@@ -45,7 +45,7 @@ def drop(x, share, training):
     takes a seventh of a training step on a CPU."""
     if not training or share == 0:
         return x
-    if x.is_cuda:
+    if x.device.type != "cpu":
         return F.dropout(x, share, training)
     size = 1 << 22
     key = (share, x.dtype)

@@ -32,14 +32,25 @@ pub struct HeadlineModel {
 }
 
 static EMBEDDED: LazyLock<HeadlineModel> = LazyLock::new(|| {
-    serde_json::from_str(include_str!("../../../models/news/headline.json"))
-        .expect("models/news/headline.json is part of the program")
+    let model: HeadlineModel =
+        serde_json::from_str(include_str!("../../../models/news/headline.json"))
+            .expect("models/news/headline.json is part of the program");
+    assert!(model.fits(), "headline.json was trained on other features");
+    model
 });
 
 impl HeadlineModel {
     /// The network trained with the embedded model; it reads no encoder and costs microseconds.
     pub fn embedded() -> &'static Self {
         &EMBEDDED
+    }
+
+    fn fits(&self) -> bool {
+        let units = self.hidden.len();
+        let by_feature = [&self.mean, &self.scale].into_iter().chain(&self.hidden);
+        let by_unit = [&self.hidden_bias, &self.out];
+        by_feature.into_iter().all(|v| v.len() == FEATURES)
+            && by_unit.into_iter().all(|v| v.len() == units)
     }
 
     /// The probability that the line with these features is (part of) a headline.
@@ -224,15 +235,14 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let prose_before = prose(&mut lines[..run_start].iter().rev().take_while(is_prose));
     let prose_after = prose(&mut lines[run_end + 1..].iter().take_while(is_prose));
     let run = &lines[run_start..=run_end];
-    let others = |index: usize| {
-        let others = run.iter().enumerate().filter(|&(at, _)| at != index);
-        let mut set = HashSet::new();
-        for (_, line) in others {
-            set.extend(pairs(line.span.of(&page.folded)));
-        }
-        set
-    };
-    let other_decks = others(i - run_start);
+    let mut other_decks = HashSet::new();
+    for (_, deck) in run
+        .iter()
+        .enumerate()
+        .filter(|&(at, _)| run_start + at != i)
+    {
+        other_decks.extend(pairs(deck.span.of(&page.folded)));
+    }
     let lead_text: String = lead.iter().take(24).collect();
     let starts_lead = PATTERNS.lead.is_match(&lead_text);
     let spaces = slice

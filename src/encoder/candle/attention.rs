@@ -1,6 +1,6 @@
 //! Rotary self-attention over a flat batch by Candle's own operations, for any device and number format.
 //!
-//! Sequence by sequence: no padding, no mask (and no −∞ to turn into NaN in f16). The CPU has a faster way of its own,
+//! Sequences of equal length together, others one by one: no padding, no mask (and no −∞ to turn into NaN in f16). The CPU has a faster way of its own,
 //! [`cpu::attention`](super::cpu::attention).
 
 use candle_core::{DType, Device, Result, Tensor};
@@ -25,6 +25,9 @@ impl RotaryTables {
         }
     }
 }
+
+/// Scores of one head that are computed together at most, over all sequences of a group: 64 windows of 512 tokens.
+const MAX_SCORES: usize = 1 << 24;
 
 /// Attention on a device.
 pub struct Rotary {
@@ -63,11 +66,12 @@ impl Rotary {
             .map(|range| (range[0], range[1] - range[0]))
             .collect();
         let mut out = Vec::new();
-        for equal in ranges.chunk_by(|(_, a), (_, b)| a == b) {
+        let groups = ranges.chunk_by(|(_, a), (_, b)| a == b).flat_map(|equal| {
+            let together = MAX_SCORES / (equal[0].1 * equal[0].1).max(1);
+            equal.chunks(together.max(1))
+        });
+        for equal in groups.filter(|equal| equal[0].1 > 0) {
             let ((start, length), count) = (equal[0], equal.len());
-            if length == 0 {
-                continue;
-            }
             let qkv = qkv
                 .narrow(0, start, count * length)?
                 .reshape((count, length, 3 * heads, size))?

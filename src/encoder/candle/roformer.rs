@@ -126,13 +126,18 @@ impl RoFormer {
     fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
         let ids = Tensor::new(ids, &self.device)?;
         let (weight, bias) = &self.embedding_norm;
-        let x = self.embeddings.index_select(&ids, 0)?;
         let epsilon = self.config.layer_norm_eps as f32;
-        let mut x = candle_nn::ops::layer_norm(&x, weight, bias, epsilon)?;
+        let embedded = self.embeddings.index_select(&ids, 0)?;
+        let mut x = candle_nn::ops::layer_norm(&embedded, weight, bias, epsilon)?;
+        drop(embedded);
         match &self.layers {
-            Layers::Cpu(stack) => stack
-                .forward(x.flatten_all()?.to_vec1()?, cumulative_lengths)
-                .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}"))),
+            Layers::Cpu(stack) => {
+                let rows = x.flatten_all()?.to_vec1()?;
+                drop(x);
+                stack
+                    .forward(rows, cumulative_lengths)
+                    .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}")))
+            }
             Layers::Device(layers, rotary) => {
                 for layer in layers {
                     x = layer.forward(&x, rotary, cumulative_lengths)?;

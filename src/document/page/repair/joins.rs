@@ -2,12 +2,13 @@
 
 use super::{Continuation, Join, Page};
 use crate::document::page::BlockKind;
-use crate::text::fold::fold;
+use crate::document::sentence::is_terminal;
+use crate::text::fold::{fold, is_han};
 use crate::text::words::word_across;
 use pathfinding::kuhn_munkres::kuhn_munkres;
 use pathfinding::matrix::Matrix;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Characters on each side of a seam that are looked at.
 const SEAM_CHARS: usize = 40;
@@ -34,6 +35,14 @@ const WORD_CHARS: usize = 12;
 const WORD_ACROSS: [f32; 3] = [2.4, 3.8, -0.7];
 /// How much of it the continuation head does not know already.
 const WORD_SHARE: f32 = 0.7;
+/// What two fragments have in common at most when a column was cut through a line.
+const MAX_REPEATED_CHARS: usize = 5;
+/// A fragment that begins with another one's end is at least this long.
+const MIN_RIGHT_CHARS: usize = 20;
+/// By how much more of its words it must fit the place it goes to than any other.
+const MIN_MARGIN: f32 = 0.02;
+/// A page with more such fragments is written so.
+const MAX_REPEATED_ENDS: usize = 50;
 /// Headings with a mark inside: the longest, in characters, and what speaks against a join after one, in logits.
 const MARKED_HEADING: (usize, f32) = (30, 0.3);
 /// The same for headings without.
@@ -49,21 +58,85 @@ struct Candidate {
 }
 
 impl Page<'_> {
-    /// The best assignment of right fragments to open ends, in page order.
+    /// The best assignment of right fragments to open ends, then fragments that repeat an end; in page order.
     pub(super) fn joins(&self, open_ends: &[usize], model: &dyn Continuation) -> Vec<Join> {
-        if open_ends.is_empty() {
-            return Vec::new();
-        }
         let candidates = self.candidates(open_ends, model);
-        if candidates.is_empty() {
-            return Vec::new();
+        let mut joins = Vec::new();
+        if !candidates.is_empty() {
+            let gains = self.gains(open_ends, &candidates, model);
+            joins = self.assign(open_ends, &candidates, &gains);
         }
-        let gains = self.gains(open_ends, &candidates, model);
-        without_rings(self.assign(open_ends, &candidates, &gains))
+        joins.extend(self.repeated_ends(&joins, model));
+        without_rings(joins)
+    }
+
+    /// Fragments that begin with the last characters of a sentence that stands whole elsewhere (`…全长三千米。` and
+    /// `米。市民…`): where a column was cut through a line, both sides may have it. What comes before the mark must be
+    /// too short for a sentence and look like the middle of one; and the fragment's words must be at home where it
+    /// goes, clearly more than where it stands and than at any other paragraph that ends so. `joins` come first.
+    fn repeated_ends(&self, joins: &[Join], model: &dyn Continuation) -> Vec<Join> {
+        let bodies = self.bodies();
+        let (lefts, rights): (HashSet<usize>, HashSet<usize>) = joins.iter().copied().unzip();
+        let mut out = Vec::new();
+        for (place, &right) in bodies.iter().enumerate() {
+            let Some(repeated) = self
+                .repeated_end(right)
+                .filter(|_| !rights.contains(&right))
+            else {
+                continue;
+            };
+            if model.openness(&self.seam_right(right)) <= 0.0 {
+                continue;
+            }
+            // The best place, and how well the fragment fits there; the second best one's fit.
+            let (mut best, mut second) = (None, 0.0);
+            for &left in &bodies[reach(place, bodies.len())] {
+                let ends_so = left != right
+                    && !lefts.contains(&left)
+                    && self.chars(left).len() > repeated.len()
+                    && self.chars(left).ends_with(repeated);
+                if !ends_so || !self.may_continue(left, right) {
+                    continue;
+                }
+                let fit = self.homesickness(left, right);
+                match best {
+                    Some((_, most)) if fit <= most => second = f32::max(second, fit),
+                    _ => {
+                        second = best.map_or(second, |(_, most)| most);
+                        best = Some((left, fit));
+                    }
+                }
+            }
+            if let Some((left, fit)) = best.filter(|&(_, fit)| fit > second + MIN_MARGIN) {
+                debug_assert!(fit > 0.0);
+                out.push((left, right));
+            }
+            if out.len() > MAX_REPEATED_ENDS {
+                // Not a cut page but a way of writing.
+                return Vec::new();
+            }
+        }
+        // Each paragraph can go on but once.
+        let mut used = HashSet::new();
+        out.retain(|&(left, _)| used.insert(left));
+        out
+    }
+
+    /// The beginning of a block up to its first mark, if that is too short for a sentence.
+    fn repeated_end(&self, right: usize) -> Option<&[char]> {
+        let chars = self.chars(right);
+        let head = &chars[..chars.len().min(MAX_REPEATED_CHARS)];
+        let mark = head.iter().position(|&c| is_terminal(c))?;
+        let may_repeat =
+            mark > 0 && chars.len() >= MIN_RIGHT_CHARS && head[..mark].iter().all(|&c| is_han(c));
+        may_repeat.then_some(&head[..=mark])
     }
 
     /// For each open end the few fragments that the model is asked about, in order of rows and blocks.
     fn candidates(&self, lefts: &[usize], model: &dyn Continuation) -> Vec<Candidate> {
+        if lefts.is_empty() {
+            return Vec::new();
+        }
         let bodies = self.bodies();
         let openness: Vec<f32> = bodies
             .iter()
@@ -73,8 +146,7 @@ impl Page<'_> {
         let mut out: Vec<Candidate> = Vec::new();
         for (row, &left) in lefts.iter().enumerate() {
             let place = bodies.binary_search(&left).expect("open ends are bodies");
-            let near = place.saturating_sub(REACH)..bodies.len().min(place + REACH + 1);
-            let mut asked: Vec<(f32, Candidate)> = near
+            let mut asked: Vec<(f32, Candidate)> = reach(place, bodies.len())
                 .filter(|&at| at != place && self.may_continue(left, bodies[at]))
                 .map(|at| {
                     let steps = at as isize - place as isize;
@@ -222,6 +294,11 @@ impl Page<'_> {
             0.0
         }
     }
+}
+
+/// The places near one, of so many.
+fn reach(place: usize, places: usize) -> std::ops::Range<usize> {
+    place.saturating_sub(REACH)..places.min(place + REACH + 1)
 }
 
 /// What the distance speaks for a join, or against it, in logits.

@@ -5,7 +5,7 @@
 //!
 //! 1. *Repeated passages* are used once, where they fit their surroundings best (`duplicates.rs`).
 //! 2. *Joins*: which fragment continues which open end (`joins.rs`). All pairs are scored by the model's continuation
-//!    head and by distance; the best assignment is found exactly (Kuhn and Munkres), "none of them" being a choice that
+//!    head, by distance, by the words of both articles and by a word across the seam; the best assignment is found exactly (Kuhn and Munkres), "none of them" being a choice that
 //!    has its price. A wrong join is worse than a broken paragraph.
 //! 3. *Moves*: a fragment that continues a paragraph elsewhere goes there, and takes with it as many of the paragraphs
 //!    after it as share more rare character pairs with the article it goes to than with the one it leaves (`moves.rs`).
@@ -252,6 +252,38 @@ mod tests {
                 .duplicates
                 .is_empty()
         );
+    }
+
+    #[test]
+    fn a_fragment_that_repeats_the_end_of_a_sentence_goes_home() {
+        let page = PAGE
+            .replace("，是东江上", "，是东江上最长的大桥。")
+            .replace(
+                "最长的一座桥梁。\n大桥的",
+                "桥。市民在大桥的桥面上合影，大桥的",
+            );
+        let (articles, _) = repaired(&page, &NoContinuation);
+        assert!(
+            articles[0].contains("最长的大桥。桥。市民在大桥的桥面上合影"),
+            "{articles:?}"
+        );
+    }
+
+    #[test]
+    fn no_text_is_lost_when_joins_cross() {
+        let lines = [
+            "第一段的文字在这里结束了。",
+            "左边的段落在这里断开而没有写",
+            "中间的一段文字也结束了。",
+            "完右边的段落在这里结束了。",
+            "另一个断开的段落在这里没有写",
+        ];
+        let page = format!("东江大桥今日正式通车\n{}\n", lines.join("\n"));
+        let known = Known(&[("而没有写", "完右边"), ("这里没有写", "左边的")]);
+        let text: Vec<char> = page.chars().collect();
+        let before = crate::document::page::body_blocks(&text);
+        let count = before.len();
+        assert_eq!(repair(&text, before, &known).blocks.len(), count);
     }
 
     #[test]

@@ -27,6 +27,9 @@ impl Page<'_> {
         for i in (0..self.blocks.len()).filter(|i| !moved.contains(i)) {
             append(i, &runs, &mut order);
         }
+        // Whatever the joins: no text is lost.
+        let placed: HashSet<usize> = order.iter().copied().collect();
+        order.extend((0..self.blocks.len()).filter(|i| !placed.contains(i)));
         order.retain(|&i| !self.dropped[i]);
         order.into_iter().map(|i| self.blocks[i].clone()).collect()
     }
@@ -46,9 +49,10 @@ impl Page<'_> {
         if goes_on || (home == there && right < left) {
             return run;
         }
-        let continues = |i: usize| joins.iter().any(|&(_, right)| right == i);
+        // What is joined to something else has a place of its own.
+        let joined = |i: usize| joins.iter().any(|&(left, right)| left == i || right == i);
         let following: Vec<usize> = (right + 1..self.blocks.len())
-            .take_while(|&i| self.section[i] == there && !continues(i) && i != left)
+            .take_while(|&i| self.section[i] == there && !joined(i))
             .filter(|&i| self.is_body(i))
             .take(MAX_RUN)
             .collect();

@@ -9,11 +9,6 @@
 //! 16 × 16 sums (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, "TDPBUSD"). Two row tiles by
 //! two column tiles are worked on at a time, so that each tile loaded is used twice.
 
-#![expect(
-    unsafe_code,
-    reason = "AMX has no stable intrinsics; `multiply` is safe to call"
-)]
-
 /// Rows that are worked on together: activations are padded to a multiple of it.
 pub const ROWS: usize = 32;
 /// Outputs that are worked on together.
@@ -67,6 +62,10 @@ impl TileWeights {
 }
 
 #[cfg(all(target_arch = "x86_64", target_os = "linux"))]
+#[expect(
+    unsafe_code,
+    reason = "AMX has no stable intrinsics; `multiply` is safe to call"
+)]
 mod unit {
     use super::{OUTPUTS, ROWS, SIDE, TILE_BYTES, TILE_ROW_BYTES, TileWeights};
     use std::arch::asm;
@@ -144,11 +143,11 @@ mod unit {
 
     /// 32 rows times 32 outputs; `sums` begins at the first of these outputs, its rows are `stride` apart.
     fn block(x: &[u8], weights: &[i8], inputs: usize, sums: &mut [i32], stride: usize) {
-        assert!(x.len() == ROWS * inputs && weights.len() == OUTPUTS * inputs);
+        assert!(inputs > 0 && x.len() == ROWS * inputs && weights.len() == OUTPUTS * inputs);
         assert!(
             sums.len() >= (ROWS - 1) * stride + OUTPUTS && inputs.is_multiple_of(TILE_ROW_BYTES)
         );
-        let below = SIDE * stride;
+        let first = sums.as_mut_ptr();
         // SAFETY: by the two assertions every address that the loads and stores make lies inside the three slices: rows
         // of `x` are `inputs` bytes apart, the two column tiles' weights `SIDE * inputs` bytes, sums `stride * 4` bytes.
         unsafe {
@@ -181,8 +180,8 @@ mod unit {
                 left = inout(reg) weights.as_ptr() => _,
                 right = inout(reg) weights.as_ptr().add(SIDE * inputs) => _,
                 steps = inout(reg) inputs / TILE_ROW_BYTES => _,
-                sums = in(reg) sums.as_mut_ptr(),
-                sums_below = in(reg) sums.as_mut_ptr().add(below),
+                sums = in(reg) first,
+                sums_below = in(reg) first.add(SIDE * stride),
                 x_stride = in(reg) inputs,
                 weight_stride = in(reg) TILE_ROW_BYTES,
                 sum_stride = in(reg) stride * size_of::<i32>(),
@@ -205,8 +204,11 @@ mod unit {
         false
     }
 
-    pub fn multiply(_: &TileWeights, _: &[u8], _: &mut [i32]) {
-        unreachable!("TileWeights exist only where there is a tile unit")
+    pub fn multiply(weights: &TileWeights, _: &[u8], _: &mut [i32]) {
+        unreachable!(
+            "{} weights for a tile unit that is not there",
+            weights.tiles.len()
+        )
     }
 }
 

@@ -1,5 +1,7 @@
 //! Choosing the sentences of a summary from their scores.
 
+mod set;
+
 use super::salience::similarity;
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal};
@@ -47,6 +49,8 @@ pub struct Sentences<'a> {
 const MAX_SIMILARITY: f32 = 0.65;
 /// A shorter sentence says too little to stand alone.
 const MIN_SENTENCE_CHARS: usize = 8;
+/// Up to so many sentences are chosen as a set, from thrice as many.
+const MAX_SET: usize = 8;
 /// Only the best this many sentences are considered, so that a huge article stays fast.
 const MAX_CONSIDERED: usize = 200;
 
@@ -59,7 +63,7 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
         sentences,
         headings,
     } = *article;
-    let scores = probabilities(logits);
+    let shares = shares(logits);
     let is_heading = |s: Span| {
         let next = headings.partition_point(|h| h.end <= s.start);
         headings.get(next).is_some_and(|h| h.contains(s))
@@ -94,19 +98,25 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
     order.truncate(MAX_CONSIDERED.max(wanted));
     let mut chosen: Vec<usize> = Vec::new();
     let mut chars = 0;
-    for i in order {
+    let repeats = |a: usize, b: usize| {
+        similarity(sentences[a].of(folded), sentences[b].of(folded)) > MAX_SIMILARITY
+    };
+    for &i in &order {
         if chosen.len() == wanted {
             break;
         }
         let too_long = matches!(length, Length::Chars(max) if !chosen.is_empty() && chars + sentences[i].len() > max);
-        let repeats = |&c: &usize| {
-            similarity(sentences[c].of(folded), sentences[i].of(folded)) > MAX_SIMILARITY
-        };
-        if too_long || chosen.iter().any(repeats) {
+        if too_long || chosen.iter().any(|&c| repeats(c, i)) {
             continue;
         }
         chars += sentences[i].len();
         chosen.push(i);
+    }
+    if matches!(length, Length::Sentences(n) if n <= MAX_SET && chosen.len() == n) {
+        let pool = &order[..order.len().min(3 * wanted + 1)];
+        let said: Vec<&[char]> = sentences.iter().map(|s| s.of(folded)).collect();
+        let expectation = set::Expectation::new(&said, &shares, wanted);
+        chosen = expectation.improve(chosen, pool, |a, b| !repeats(a, b));
     }
     chosen.sort_unstable();
     chosen
@@ -114,20 +124,22 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
         .map(|i| SummarySentence {
             text: sentences[i].text(text),
             span: sentences[i],
-            score: scores[i],
+            score: probability(shares[i]),
         })
         .collect()
 }
 
-/// Scores on a scale where a sentence that certainly belongs to a summary of three has 1: thrice its share.
-fn probabilities(logits: &[f32]) -> Vec<f64> {
+/// Each sentence's share of the whole, by softmax.
+fn shares(logits: &[f32]) -> Vec<f64> {
     let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     let weights: Vec<f64> = logits.iter().map(|&x| f64::from(x - best).exp()).collect();
     let total: f64 = weights.iter().sum();
-    weights
-        .iter()
-        .map(|w| ((3.0 * w / total).min(1.0) * 1e4).round() / 1e4)
-        .collect()
+    weights.iter().map(|weight| weight / total).collect()
+}
+
+/// On a scale where a sentence that certainly belongs to a summary of three has 1: thrice its share.
+fn probability(share: f64) -> f64 {
+    ((3.0 * share).min(1.0) * 1e4).round() / 1e4
 }
 
 /// Ends like a sentence, is not a fragment of a quotation, and says something.
