@@ -212,8 +212,7 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         .iter()
         .take(5)
         .skip_while(|l| l.kind == LineKind::Short)
-        .skip_while(is_prose)
-        .next()
+        .find(|l| !is_prose(l))
         .is_some_and(|l| {
             l.kind == LineKind::Byline && PATTERNS.photo_credit.is_match(&l.span.text(&page.folded))
         });

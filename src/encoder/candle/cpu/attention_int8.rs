@@ -141,7 +141,6 @@ impl Int8Head {
 
 vectorised! {
     /// Integer scores → weights from 0 to `highest` (a row's largest one), and the sum of each row.
-    #[expect(clippy::too_many_arguments, reason = "a loop's inputs, not an interface")]
     fn weigh(
         sums: &'a [i32],
         queries: &'a QuantisedRows,

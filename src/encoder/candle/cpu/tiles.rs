@@ -217,6 +217,7 @@ mod tests {
     use super::*;
 
     #[test]
+    #[expect(clippy::print_stderr, reason = "a skipped test says why")]
     fn equals_the_plain_integer_product() {
         if !unit::is_available() {
             eprintln!("skipped: this processor has no AMX");
