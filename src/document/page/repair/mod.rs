@@ -256,13 +256,26 @@ mod tests {
 
     #[test]
     fn a_fragment_that_repeats_the_end_of_a_sentence_goes_home() {
+        /// Joins nothing, but takes everything for the middle of a sentence.
+        struct Open;
+        impl Continuation for Open {
+            fn scores(&self, pairs: &[(&[char], &[char])]) -> Vec<f32> {
+                NoContinuation.scores(pairs)
+            }
+
+            fn openness(&self, _: &[char]) -> f32 {
+                1.0
+            }
+        }
         let page = PAGE
             .replace("，是东江上", "，是东江上最长的大桥。")
             .replace(
                 "最长的一座桥梁。\n大桥的",
                 "桥。市民在大桥的桥面上合影，大桥的",
             );
-        let (articles, _) = repaired(&page, &NoContinuation);
+        let (untouched, _) = repaired(&page, &NoContinuation);
+        assert!(untouched[1].contains("合影"), "{untouched:?}");
+        let (articles, _) = repaired(&page, &Open);
         assert!(
             articles[0].contains("最长的大桥。桥。市民在大桥的桥面上合影"),
             "{articles:?}"
