@@ -201,6 +201,13 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
     }
     if current.has_body() {
         articles.push(current);
+    } else if let Some(last) = articles.last_mut() {
+        // A headline whose text was printed twice and is used elsewhere: no text is lost.
+        for span in current.title_spans {
+            last.push_paragraph(text, &line::pieces(text, span), true);
+        }
+        last.add_credits(current.byline);
+        last.credit_spans.extend(current.credit_spans);
     }
     if articles.is_empty() {
         articles.push(everything(text, blocks));

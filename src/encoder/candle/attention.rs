@@ -1,7 +1,7 @@
 //! Rotary self-attention over a flat batch by Candle's own operations, for any device and number format.
 //!
-//! Sequences of equal length together, others one by one: no padding, no mask (and no −∞ to turn into NaN in f16). The CPU has a faster way of its own,
-//! `cpu/attention.rs`.
+//! Sequences of equal length together, others one by one: no padding, no mask (and no −∞ to turn into NaN in f16). The
+//! CPU has a faster way of its own, `cpu/attention.rs`.
 
 use candle_core::{DType, Device, Result, Tensor};
 
