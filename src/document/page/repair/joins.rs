@@ -102,7 +102,7 @@ impl Page<'_> {
                 match best {
                     Some((_, most)) if fit <= most => second = f32::max(second, fit),
                     _ => {
-                        second = best.map_or(second, |(_, most)| most);
+                        second = best.map_or(second, |(_, most)| f32::max(second, most));
                         best = Some((left, fit));
                     }
                 }
