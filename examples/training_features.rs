@@ -7,6 +7,7 @@
 //! training_features ngrams < articles.jsonl                 opening, rows and counts of the n-gram table (with title, without)
 //! training_features words < articles.jsonl                  the distinct words of each article
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
+//! training_features joins DIR                               features of the seams in question on DIR/page-*.txt
 //! ```
 #![expect(
     clippy::print_stderr,
@@ -22,6 +23,7 @@ use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
 
 /// Of an article's text, what training the sector head reads.
 const SECTOR_CHARS: usize = 1200;
@@ -39,8 +41,12 @@ fn main() {
         ["ngrams"] => each_article(ngram_counts),
         ["words"] => each_article(distinct_words),
         ["pages", dir] => pages(dir),
+        #[cfg(feature = "embedded-model")]
+        ["joins", dir] => joins(dir),
         _ => {
-            eprintln!("usage: training_features articles [IDF_TABLE] | ngrams | words | pages DIR");
+            eprintln!(
+                "usage: training_features articles [IDF_TABLE] | ngrams | words | pages DIR | joins DIR"
+            );
             std::process::exit(2);
         }
     }
@@ -130,33 +136,77 @@ fn distinct_words(row: &Value) -> Value {
     json!(rows)
 }
 
-fn pages(dir: &str) {
-    let mut files: Vec<_> = std::fs::read_dir(dir)
+/// The pages of a folder, in order.
+fn page_files(dir: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = std::fs::read_dir(dir)
         .expect("the folder can be read")
         .map(|entry| entry.expect("the folder can be read").path())
         .filter(|path| path.extension().is_some_and(|e| e == "txt"))
         .collect();
     files.sort();
+    files
+}
+
+fn read_page(path: &Path) -> Vec<char> {
+    let text = std::fs::read_to_string(path).expect("UTF-8 page");
+    text.chars().collect()
+}
+
+fn line_number(text: &[char], at: usize) -> usize {
+    text[..at].iter().filter(|&&c| c == '\n').count()
+}
+
+/// The seams that page repair asks the embedded model about, by line numbers.
+#[cfg(feature = "embedded-model")]
+fn joins(dir: &str) {
+    use jianbao::analysis::sector::Taxonomy;
+    use jianbao::encoder::candle::device::{DeviceChoice, open};
+    use jianbao::model::{self, ModelSource};
+    use page::{Layout, repair::join_features};
+    let (device, _) = open(DeviceChoice::Cpu).expect("there is a processor");
+    let model = model::load(
+        &ModelSource::Embedded,
+        Taxonomy::embedded(),
+        device,
+        Default::default(),
+    )
+    .expect("the model is part of the program");
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for path in files {
-        let text: Vec<char> = std::fs::read_to_string(&path)
-            .expect("UTF-8 page")
-            .chars()
+    for path in page_files(dir) {
+        let text = read_page(&path);
+        let pairs: Vec<Value> = join_features(&text, page::blocks(&text, Layout::Page), &model)
+            .iter()
+            .map(|(left, right, features)| {
+                json!([
+                    line_number(&text, left.start),
+                    line_number(&text, right.start),
+                    round(features)
+                ])
+            })
             .collect();
+        let name = path.file_name().map(|n| n.to_string_lossy());
+        writeln!(out, "{}", json!({"page": name, "pairs": pairs}))
+            .expect("standard output is open");
+    }
+}
+
+fn pages(dir: &str) {
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    for path in page_files(dir) {
+        let text = read_page(&path);
         let gold = std::fs::read_to_string(path.with_extension("gold.json")).expect("a gold file");
         let gold: Value = serde_json::from_str(&gold).expect("JSON");
-        let title_lines: BTreeSet<u64> = gold["articles"]
+        let title_lines: BTreeSet<usize> = gold["articles"]
             .as_array()
             .into_iter()
             .flatten()
             .flat_map(|a| a["title_lines"].as_array().cloned().unwrap_or_default())
-            .filter_map(|n| n.as_u64())
+            .filter_map(|n| n.as_u64()?.try_into().ok())
             .collect();
-        let line_number = |at: usize| text[..at].iter().filter(|&&c| c == '\n').count() as u64;
         let lines = line::lines(&text);
         let style = headline::PageStyle::of(&text, &lines);
         for i in (0..lines.len()).filter(|&i| lines[i].kind == line::LineKind::Short) {
-            let label = title_lines.contains(&line_number(lines[i].span.start));
+            let label = title_lines.contains(&line_number(&text, lines[i].span.start));
             let features = round(&headline::features(&style, &lines, i));
             let text = Span::text(lines[i].span, &text);
             writeln!(out, "{}", json!({"page": path.file_name().map(|n| n.to_string_lossy()), "text": text, "label": label, "features": features}))

@@ -14,10 +14,9 @@ import subprocess
 import sys
 
 import numpy as np
-from sklearn.neural_network import MLPClassifier
-from sklearn.preprocessing import StandardScaler
 
-SEED = 17
+from .small_network import SEED, fit
+
 NETWORKS, UNITS = 4, 24
 
 
@@ -98,25 +97,9 @@ def main():
     single_pages(usable, work / "pages-single", 1400, rng)
     parts.append(features(program, work / "pages-single"))
     x, y, held_out = (np.concatenate([p[k] for p in parts]) for k in range(3))
-    scaler = StandardScaler().fit(x)
-    order = np.random.RandomState(SEED).permutation(len(x))
-    train, test = order[~held_out[order]], order[held_out[order]]
-    # The mean of several networks' logits is one network with all their units.
-    models = [MLPClassifier((UNITS,), activation="tanh", alpha=1e-2, max_iter=120, early_stopping=True, random_state=SEED + k)
-              .fit(scaler.transform(x[train]), y[train]) for k in range(NETWORKS)]
-    hidden = np.concatenate([m.coefs_[0] for m in models], axis=1)
-    hidden_bias = np.concatenate([m.intercepts_[0] for m in models])
-    last = np.concatenate([m.coefs_[1][:, 0] for m in models]) / NETWORKS
-    last_bias = np.mean([m.intercepts_[1][0] for m in models])
-    scores = np.tanh(scaler.transform(x[test]) @ hidden + hidden_bias) @ last + last_bias
-    accuracy = ((scores > 0) == y[test]).mean()
-    single = [round(m.score(scaler.transform(x[test]), y[test]), 4) for m in models]
-    print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {accuracy:.4f}, of single networks {single}")
-    digits = lambda a: [round(float(v), 5) for v in a]
-    weights = dict(mean=digits(scaler.mean_), scale=digits(np.where(scaler.scale_ == 0, 1, scaler.scale_)),
-                   hidden=[digits(row) for row in hidden.T], hidden_bias=digits(hidden_bias),
-                   out=digits(last), out_bias=round(float(last_bias), 5))
-    pathlib.Path(out).write_text(json.dumps(weights, separators=(",", ":")) + "\n")
+    scores = fit(x, y, held_out, NETWORKS, UNITS, out)
+    accuracy = ((scores > 0) == y[held_out]).mean()
+    print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {accuracy:.4f}")
 
 
 if __name__ == "__main__":

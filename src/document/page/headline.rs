@@ -5,10 +5,10 @@
 //! goes on about the same things after it.
 
 use super::line::{Line, LineKind, ends_sentence};
+use super::network::Network;
 use crate::document::Span;
 use crate::text::fold::{fold, is_han};
 use crate::text::patterns::PATTERNS;
-use serde::Deserialize;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
@@ -19,55 +19,15 @@ const CONTEXT_CHARS: usize = 400;
 /// How much of a page says which of its words are rare: a longer page has no more to say.
 const RARITY_CHARS: usize = 200_000;
 
-/// A network with one hidden layer: `sigmoid(out · tanh(hidden · x + hidden_bias) + out_bias)`, x standardised.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct HeadlineModel {
-    mean: Vec<f32>,
-    scale: Vec<f32>,
-    hidden: Vec<Vec<f32>>,
-    hidden_bias: Vec<f32>,
-    out: Vec<f32>,
-    out_bias: f32,
-}
-
-static EMBEDDED: LazyLock<HeadlineModel> = LazyLock::new(|| {
-    let model: HeadlineModel =
-        serde_json::from_str(include_str!("../../../models/news/headline.json"))
-            .expect("models/news/headline.json is part of the program");
-    assert!(model.fits(), "headline.json was trained on other features");
-    model
+/// The network trained with the embedded model.
+static NETWORK: LazyLock<Network> = LazyLock::new(|| {
+    let json = include_str!("../../../models/news/headline.json");
+    Network::embedded("headline.json", json, FEATURES)
 });
 
-impl HeadlineModel {
-    /// The network trained with the embedded model; it reads no encoder and costs microseconds.
-    pub fn embedded() -> &'static Self {
-        &EMBEDDED
-    }
-
-    fn fits(&self) -> bool {
-        let units = self.hidden.len();
-        let by_feature = [&self.mean, &self.scale].into_iter().chain(&self.hidden);
-        let by_unit = [&self.hidden_bias, &self.out];
-        by_feature.into_iter().all(|v| v.len() == FEATURES)
-            && by_unit.into_iter().all(|v| v.len() == units)
-    }
-
-    /// The probability that the line with these features is (part of) a headline.
-    pub fn probability(&self, features: &[f32; FEATURES]) -> f32 {
-        let x: Vec<f32> = features
-            .iter()
-            .zip(&self.mean)
-            .zip(&self.scale)
-            .map(|((x, mean), scale)| (x - mean) / scale)
-            .collect();
-        let mut score = self.out_bias;
-        for ((row, bias), out) in self.hidden.iter().zip(&self.hidden_bias).zip(&self.out) {
-            let sum: f32 = row.iter().zip(&x).map(|(w, x)| w * x).sum::<f32>() + bias;
-            score += out * sum.tanh();
-        }
-        1.0 / (1.0 + (-score).exp())
-    }
+/// The probability that a line with these features is (part of) a headline.
+pub fn probability(features: &[f32; FEATURES]) -> f32 {
+    NETWORK.probability(features)
 }
 
 /// Two neighbouring Chinese characters, the cheapest stand-in for words.
@@ -329,6 +289,6 @@ mod tests {
         let lines = lines(&text);
         let features = features(&PageStyle::of(&text, &lines), &lines, 0);
         assert_eq!((features[28], features[33]), (1.0, 1.0));
-        assert!(HeadlineModel::embedded().probability(&features) > 0.5);
+        assert!(probability(&features) > 0.5);
     }
 }

@@ -6,13 +6,14 @@
 
 pub mod headline;
 pub mod line;
+pub mod network;
 pub mod repair;
 pub mod starts;
 
 use super::{Article, Dateline, Span};
 use crate::text::fold::fold;
 use crate::text::patterns::PATTERNS;
-use headline::{HeadlineModel, PageStyle};
+use headline::PageStyle;
 use line::{Line, LineKind};
 use repair::Continuation;
 use schemars::JsonSchema;
@@ -98,7 +99,7 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
         let style = PageStyle::of(text, &lines);
         for i in (0..lines.len()).filter(|&i| lines[i].kind == LineKind::Short) {
             let features = headline::features(&style, &lines, i);
-            if HeadlineModel::embedded().probability(&features) >= MIN_HEADLINE_PROBABILITY {
+            if headline::probability(&features) >= MIN_HEADLINE_PROBABILITY {
                 kinds[i] = BlockKind::Headline;
             }
         }

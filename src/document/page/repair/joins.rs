@@ -1,40 +1,16 @@
 //! Which fragment continues which open end.
 
+use super::candidates::{Candidate, FEATURES, reach};
 use super::{Continuation, Join, Page};
-use crate::document::page::BlockKind;
+use crate::document::page::network::Network;
 use crate::document::sentence::is_terminal;
-use crate::text::fold::{fold, is_han};
-use crate::text::words::word_across;
+use crate::text::fold::is_han;
 use pathfinding::kuhn_munkres::kuhn_munkres;
 use pathfinding::matrix::Matrix;
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
+use std::sync::LazyLock;
 
-/// Characters on each side of a seam that are looked at.
-const SEAM_CHARS: usize = 40;
-/// Blocks after and before an open end among which its rest is looked for.
-const REACH: usize = 60;
-/// Of the fragments near an open end, how many the model is asked about: what stands next, those that look most like
-/// the middle of a sentence, those whose words are at home there. Asking costs fifty tokens a pair, so fewer are asked
-/// about on a page with many open ends.
-const ASKED: std::ops::RangeInclusive<usize> = 4..=20;
-/// Pairs that the model is asked about on one page, more or less.
-const ASKED_IN_ALL: usize = 1600;
-/// The price of leaving an open end open, in logits: a join must be likelier than that.
-const NO_JOIN: f32 = 0.5;
-/// What speaks for a join that nothing stands between, in logits.
-const ADJACENT: f32 = 2.5;
-/// What each doubling of the distance speaks against it.
-const DISTANCE: f32 = 0.25;
-/// What it speaks for a join when all of the fragment's words stand in the open end's article and none where it is now.
-const AFFINITY: f32 = 20.0;
-/// Characters on each side of a seam in which a word across it is looked for.
-const WORD_CHARS: usize = 12;
-/// What speaks for a join when a word of two characters, a longer one, or none stands across the seam: in training
-/// news, by what factor that is likelier at a true seam than between fragments of two articles (natural logarithms).
-const WORD_ACROSS: [f32; 3] = [2.4, 3.8, -0.7];
-/// How much of it the continuation head does not know already.
-const WORD_SHARE: f32 = 0.7;
 /// What two fragments have in common at most when a column was cut through a line.
 const MAX_REPEATED_CHARS: usize = 5;
 /// A fragment that begins with another one's end is at least this long.
@@ -43,19 +19,11 @@ const MIN_RIGHT_CHARS: usize = 20;
 const MIN_MARGIN: f32 = 0.02;
 /// A page with more such fragments is written so.
 const MAX_REPEATED_ENDS: usize = 50;
-/// Headings with a mark inside: the longest, in characters, and what speaks against a join after one, in logits.
-const MARKED_HEADING: (usize, f32) = (30, 0.3);
-/// The same for headings without.
-const PLAIN_HEADING: (usize, f32) = (20, 0.75);
-
-/// A fragment that may continue an open end.
-struct Candidate {
-    /// The open end, by its place in the list of them.
-    row: usize,
-    right: usize,
-    /// What distance and words speak for it, in logits.
-    prior: f32,
-}
+/// The network trained with the embedded model: the logit that one fragment continues the other.
+static NETWORK: LazyLock<Network> = LazyLock::new(|| {
+    let json = include_str!("../../../../models/news/joins.json");
+    Network::embedded("joins.json", json, FEATURES)
+});
 
 impl Page<'_> {
     /// The best assignment of right fragments to open ends, then fragments that repeat an end; in page order.
@@ -63,7 +31,10 @@ impl Page<'_> {
         let candidates = self.candidates(open_ends, model);
         let mut joins = Vec::new();
         if !candidates.is_empty() {
-            let gains = self.gains(open_ends, &candidates, model);
+            let gains: Vec<f32> = candidates
+                .iter()
+                .map(|candidate| NETWORK.logit(&candidate.features))
+                .collect();
             joins = self.assign(open_ends, &candidates, &gains);
         }
         joins.extend(self.repeated_ends(&joins, model));
@@ -132,69 +103,6 @@ impl Page<'_> {
         may_repeat.then_some(&head[..=mark])
     }
 
-    /// For each open end the few fragments that the model is asked about, in order of rows and blocks.
-    fn candidates(&self, lefts: &[usize], model: &dyn Continuation) -> Vec<Candidate> {
-        if lefts.is_empty() {
-            return Vec::new();
-        }
-        let bodies = self.bodies();
-        let openness: Vec<f32> = bodies
-            .iter()
-            .map(|&i| model.openness(&self.seam_right(i)))
-            .collect();
-        let asked_each = (ASKED_IN_ALL / lefts.len()).clamp(*ASKED.start(), *ASKED.end());
-        let mut out: Vec<Candidate> = Vec::new();
-        for (row, &left) in lefts.iter().enumerate() {
-            let place = bodies.binary_search(&left).expect("open ends are bodies");
-            let mut asked: Vec<(f32, Candidate)> = reach(place, bodies.len())
-                .filter(|&at| at != place && self.may_continue(left, bodies[at]))
-                .map(|at| {
-                    let steps = at as isize - place as isize;
-                    let right = bodies[at];
-                    let prior = nearness(steps)
-                        + AFFINITY * self.homesickness(left, right)
-                        + WORD_SHARE * self.word_across(left, right);
-                    let candidate = Candidate { row, right, prior };
-                    (openness[at] + prior, candidate)
-                })
-                .collect();
-            asked.sort_by(|(a, x), (b, y)| b.total_cmp(a).then(x.right.cmp(&y.right)));
-            asked.truncate(asked_each);
-            out.extend(asked.into_iter().map(|(_, candidate)| candidate));
-        }
-        out.sort_unstable_by_key(|candidate| (candidate.row, candidate.right));
-        out
-    }
-
-    /// What each candidate is worth, in logits above leaving the end open.
-    fn gains(
-        &self,
-        lefts: &[usize],
-        candidates: &[Candidate],
-        model: &dyn Continuation,
-    ) -> Vec<f32> {
-        let seams: Vec<(Vec<char>, Vec<char>)> = candidates
-            .iter()
-            .map(|candidate| {
-                let left = self.chars(lefts[candidate.row]);
-                let left = &left[left.len().saturating_sub(SEAM_CHARS)..];
-                (fold(left), self.seam_right(candidate.right))
-            })
-            .collect();
-        let borrowed: Vec<(&[char], &[char])> = seams
-            .iter()
-            .map(|(a, b)| (a.as_slice(), b.as_slice()))
-            .collect();
-        let scores = model.scores(&borrowed);
-        candidates
-            .iter()
-            .zip(scores)
-            .map(|(candidate, score)| {
-                score + candidate.prior - self.heading(lefts[candidate.row]) - NO_JOIN
-            })
-            .collect()
-    }
-
     /// The joins of the assignment that is worth most, the worthiest first.
     fn assign(&self, lefts: &[usize], candidates: &[Candidate], gains: &[f32]) -> Vec<Join> {
         // A column for each right fragment that is in question, and one a row for "none".
@@ -221,92 +129,8 @@ impl Page<'_> {
 
     /// How much more of a fragment's words stand in the article of an open end than in the one it stands in now.
     fn homesickness(&self, left: usize, right: usize) -> f32 {
-        let (home, here) = (self.section[left], self.section[right]);
-        if home == here {
-            return 0.0;
-        }
-        let affinity = |article| self.rare_pairs().affinity(right, article, &[right]);
-        affinity(home) - affinity(here)
-    }
-
-    /// What a word across the seam says for a join, in logits.
-    fn word_across(&self, left: usize, right: usize) -> f32 {
-        let (left, right) = (self.chars(left), self.chars(right));
-        let left = fold(&left[left.len().saturating_sub(WORD_CHARS)..]);
-        let right = fold(&right[..right.len().min(WORD_CHARS)]);
-        let is_latin = |c: Option<&char>| c.is_some_and(char::is_ascii_alphanumeric);
-        let [two, longer, none] = WORD_ACROSS;
-        if is_latin(left.last()) && is_latin(right.first()) {
-            return two;
-        }
-        match word_across(&[left.as_slice(), &right].concat(), left.len()) {
-            0 => none,
-            2 => two,
-            _ => longer,
-        }
-    }
-
-    /// The beginning of a block, folded.
-    fn seam_right(&self, i: usize) -> Vec<char> {
-        let chars = self.chars(i);
-        fold(&chars[..chars.len().min(SEAM_CHARS)])
-    }
-
-    /// What can be the rest of a paragraph at all.
-    fn may_continue(&self, left: usize, right: usize) -> bool {
-        let block = &self.blocks[right];
-        // What stands right below a headline is that article's lead: it continues nothing.
-        if self.opens_article(right)
-            || block.dateline_chars > 0
-            || (block.is_heading && right != left + 1)
-        {
-            return false;
-        }
-        let first = self.chars(right).first().copied().unwrap_or(' ');
-        !matches!(
-            first,
-            '“' | '《' | '（' | '(' | '【' | '■' | '●' | '▲' | '□' | '—'
-        ) || right == left + 1
-    }
-
-    /// The first text below a headline.
-    fn opens_article(&self, i: usize) -> bool {
-        let before = self.blocks[..i].iter().zip(&self.section).rev();
-        before
-            .take_while(|&(_, &section)| section == self.section[i])
-            .find(|(block, _)| matches!(block.kind, BlockKind::Body | BlockKind::Headline))
-            .is_some_and(|(block, _)| block.kind == BlockKind::Headline)
-    }
-
-    /// What it speaks against every join that an open end may be a heading: the shorter it is, and without a mark
-    /// inside.
-    fn heading(&self, i: usize) -> f32 {
-        let chars = self.chars(i);
-        let marked = chars.iter().any(|c| "，。；、,".contains(*c));
-        let (longest, price) = if marked {
-            MARKED_HEADING
-        } else {
-            PLAIN_HEADING
-        };
-        if self.blocks[i].is_heading && chars.len() <= longest {
-            price
-        } else {
-            0.0
-        }
-    }
-}
-
-/// The places near one, of so many.
-fn reach(place: usize, places: usize) -> std::ops::Range<usize> {
-    place.saturating_sub(REACH)..places.min(place + REACH + 1)
-}
-
-/// What the distance speaks for a join, or against it, in logits.
-fn nearness(steps: isize) -> f32 {
-    if steps == 1 {
-        ADJACENT
-    } else {
-        -DISTANCE * (steps.unsigned_abs() as f32).log2()
+        let (home, here) = self.affinities(left, right);
+        home - here
     }
 }
 

@@ -11,6 +11,7 @@
 //!    after it as share more rare character pairs with the article it goes to than with the one it leaves (`moves.rs`).
 
 mod affinity;
+mod candidates;
 mod duplicates;
 mod joins;
 mod moves;
@@ -18,6 +19,7 @@ mod moves;
 use super::{Block, BlockKind};
 use crate::document::Span;
 use affinity::RarePairs;
+pub use candidates::FEATURES as JOIN_FEATURES;
 use std::cell::OnceCell;
 
 /// Says how well one fragment continues another in mid-sentence.
@@ -78,6 +80,28 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
         duplicates,
         open_ends,
     }
+}
+
+/// What the network that decides about joins reads of each pair that is in question: (end, rest, features). For
+/// training.
+pub fn join_features(
+    text: &[char],
+    blocks: Vec<Block>,
+    model: &dyn Continuation,
+) -> Vec<(Span, Span, [f32; JOIN_FEATURES])> {
+    let mut page = Page::new(text, blocks);
+    let Some(mut open_ends) = page.open_ends() else {
+        return Vec::new();
+    };
+    page.drop_duplicates();
+    open_ends.retain(|&i| page.is_body(i));
+    page.candidates(&open_ends, model)
+        .into_iter()
+        .map(|pair| {
+            let span = |i: usize| page.blocks[i].span;
+            (span(open_ends[pair.row]), span(pair.right), pair.features)
+        })
+        .collect()
 }
 
 /// A page under repair.

@@ -1,0 +1,384 @@
+//! Which fragments may continue which open ends, and what speaks for each pair.
+
+use super::{Continuation, Page};
+use crate::document::page::BlockKind;
+use crate::text::fold::fold;
+use crate::text::words::word_across;
+use std::collections::HashMap;
+
+/// Characters on each side of a seam that the model reads.
+const SEAM_CHARS: usize = 40;
+/// Blocks after and before an open end among which its rest is looked for.
+pub(super) const REACH: usize = 60;
+/// Of the fragments near an open end, how many the model is asked about: what stands next, those that look most like
+/// the middle of a sentence, those whose words are at home there. Asking costs fifty tokens a pair, so fewer are asked
+/// about on a page with many open ends.
+const ASKED: std::ops::RangeInclusive<usize> = 4..=20;
+/// Pairs that the model is asked about on one page, more or less.
+const ASKED_IN_ALL: usize = 1600;
+/// What decides who is asked about, in logits: that nothing stands between; each doubling of the distance; all of the
+/// fragment's words standing in the open end's article and none where it is now; a word across the seam.
+const ADJACENT: f32 = 2.5;
+const DISTANCE: f32 = 0.25;
+const AFFINITY: f32 = 20.0;
+const WORD: f32 = 1.7;
+/// Characters on each side of a seam in which a word across it is looked for.
+const WORD_CHARS: usize = 12;
+/// The model's logits are certain enough here.
+const MAX_LOGIT: f32 = 12.0;
+
+/// Length of [`Candidate::features`].
+pub const FEATURES: usize = 32;
+
+/// A fragment that may continue an open end.
+pub(super) struct Candidate {
+    /// The open end, by its place in the list of them.
+    pub row: usize,
+    pub right: usize,
+    /// What the network that decides about joins reads.
+    pub features: [f32; FEATURES],
+}
+
+/// What is asked about, before the model has answered.
+struct Asked {
+    row: usize,
+    right: usize,
+    /// Body blocks from the open end to the fragment.
+    steps: isize,
+    /// The share of the fragment's rare words in the open end's article, and in the one it stands in.
+    home: f32,
+    here: f32,
+    word: usize,
+}
+
+/// What the blocks of a page say before pairs are looked at.
+struct Surroundings {
+    bodies: Vec<usize>,
+    /// Of each body, how much it looks like the middle of a sentence.
+    openness: Vec<f32>,
+}
+
+impl Page<'_> {
+    /// For each open end the few fragments that the model is asked about, in order of rows and blocks.
+    pub(super) fn candidates(&self, lefts: &[usize], model: &dyn Continuation) -> Vec<Candidate> {
+        if lefts.is_empty() {
+            return Vec::new();
+        }
+        let bodies = self.bodies();
+        let openness = bodies
+            .iter()
+            .map(|&i| model.openness(&self.seam_right(i)))
+            .collect();
+        let around = Surroundings { bodies, openness };
+        let asked = self.asked(lefts, &around);
+        let heads = self.answers(lefts, &asked, model);
+        let best = Best::of(&asked, &heads);
+        asked
+            .iter()
+            .zip(&heads)
+            .map(|(pair, &head)| Candidate {
+                row: pair.row,
+                right: pair.right,
+                features: self.features(lefts, pair, head, &best, &around),
+            })
+            .collect()
+    }
+
+    fn asked(&self, lefts: &[usize], around: &Surroundings) -> Vec<Asked> {
+        let bodies = &around.bodies;
+        let asked_each = (ASKED_IN_ALL / lefts.len()).clamp(*ASKED.start(), *ASKED.end());
+        let mut out = Vec::new();
+        for (row, &left) in lefts.iter().enumerate() {
+            let place = bodies.binary_search(&left).expect("open ends are bodies");
+            let mut asked: Vec<(f32, Asked)> = reach(place, bodies.len())
+                .filter(|&at| at != place && self.may_continue(left, bodies[at]))
+                .map(|at| {
+                    let right = bodies[at];
+                    let steps = at as isize - place as isize;
+                    let (home, here) = self.affinities(left, right);
+                    let word = self.word_across(left, right);
+                    let near = if steps == 1 {
+                        ADJACENT
+                    } else {
+                        -DISTANCE * (steps.unsigned_abs() as f32).log2()
+                    };
+                    let worth = around.openness[at]
+                        + near
+                        + AFFINITY * (home - here)
+                        + if word > 0 { WORD } else { 0.0 };
+                    let pair = Asked {
+                        row,
+                        right,
+                        steps,
+                        home,
+                        here,
+                        word,
+                    };
+                    (worth, pair)
+                })
+                .collect();
+            asked.sort_by(|(a, x), (b, y)| b.total_cmp(a).then(x.right.cmp(&y.right)));
+            asked.truncate(asked_each);
+            asked.sort_by_key(|(_, pair)| pair.right);
+            out.extend(asked.into_iter().map(|(_, pair)| pair));
+        }
+        out
+    }
+
+    /// The model's logit for each pair.
+    fn answers(&self, lefts: &[usize], asked: &[Asked], model: &dyn Continuation) -> Vec<f32> {
+        let seams: Vec<(Vec<char>, Vec<char>)> = asked
+            .iter()
+            .map(|pair| {
+                let left = self.chars(lefts[pair.row]);
+                let left = &left[left.len().saturating_sub(SEAM_CHARS)..];
+                (fold(left), self.seam_right(pair.right))
+            })
+            .collect();
+        let borrowed: Vec<(&[char], &[char])> = seams
+            .iter()
+            .map(|(a, b)| (a.as_slice(), b.as_slice()))
+            .collect();
+        let mut scores = model.scores(&borrowed);
+        for score in &mut scores {
+            *score = score.clamp(-MAX_LOGIT, MAX_LOGIT);
+        }
+        scores
+    }
+
+    fn features(
+        &self,
+        lefts: &[usize],
+        pair: &Asked,
+        head: f32,
+        best: &Best,
+        around: &Surroundings,
+    ) -> [f32; FEATURES] {
+        let &Asked {
+            row,
+            right,
+            steps,
+            home,
+            here,
+            word,
+        } = pair;
+        let left = lefts[row];
+        let (left_chars, right_chars) = (self.chars(left), self.chars(right));
+        let flag = |b: bool| f32::from(u8::from(b));
+        let bodies = &around.bodies;
+        let at = |i: usize| bodies.binary_search(&i).expect("it is a body");
+        let (left_at, right_at) = (at(left), at(right));
+        let section = |at: Option<usize>| bodies.get(at?).map(|&i| self.section[i]);
+        let opens = |at: usize| section(at.checked_sub(1)) != section(Some(at));
+        let closes = |at: usize| section(Some(at + 1)) != section(Some(at));
+        let is_open = |i: usize| lefts.binary_search(&i).is_ok();
+        let (last, first) = (left_chars.last().copied(), right_chars.first().copied());
+        let in_run = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
+        let apart = self.section[right] as f32 - self.section[left] as f32;
+        let length = |count: usize| (1.0 + count as f32).ln();
+        [
+            head,
+            best.ahead_of_rights(row, right, head),
+            best.ahead_of_lefts(row, right, head),
+            flag(steps == 1),
+            (steps.unsigned_abs() as f32).log2(),
+            flag(steps < 0),
+            flag(apart == 0.0),
+            apart.clamp(-4.0, 4.0),
+            home,
+            here,
+            home - here,
+            best.more_at_home(row, right, home),
+            flag(word == 2),
+            flag(word > 2),
+            around.openness[right_at],
+            around.openness.get(left_at + 1).copied().unwrap_or(0.0),
+            flag(self.blocks[left].is_heading),
+            length(left_chars.len()).min(4.0),
+            flag(left_chars.iter().any(|c| "，。；、,".contains(*c))),
+            flag(self.blocks[right].is_heading),
+            length(right_chars.len()).min(6.0),
+            flag(first.is_some_and(|c| "“《（(【■●▲□—‘".contains(c))),
+            flag(right_at > 0 && is_open(bodies[right_at - 1])),
+            flag(opens(right_at)),
+            flag(closes(right_at)),
+            flag(closes(left_at)),
+            flag(in_run(last) && in_run(first)),
+            flag(last.is_some_and(|c| "，、,".contains(c))),
+            flag(is_open(right)),
+            flag(unclosed(left_chars)),
+            flag(unopened(right_chars)),
+            length(lefts.len()).min(4.0),
+        ]
+    }
+
+    /// How much of a fragment's words stand in the article of an open end, and in the one it stands in now.
+    pub(super) fn affinities(&self, left: usize, right: usize) -> (f32, f32) {
+        let affinity = |i: usize| {
+            let article = self.section[i];
+            self.rare_pairs().affinity(right, article, &[right])
+        };
+        let here = affinity(right);
+        if self.section[left] == self.section[right] {
+            (here, here)
+        } else {
+            (affinity(left), here)
+        }
+    }
+
+    /// The length of a word across the seam; 2 for Latin letters and digits on both sides, 0 for none.
+    fn word_across(&self, left: usize, right: usize) -> usize {
+        let (left, right) = (self.chars(left), self.chars(right));
+        let left = fold(&left[left.len().saturating_sub(WORD_CHARS)..]);
+        let right = fold(&right[..right.len().min(WORD_CHARS)]);
+        let is_latin = |c: Option<&char>| c.is_some_and(char::is_ascii_alphanumeric);
+        if is_latin(left.last()) && is_latin(right.first()) {
+            return 2;
+        }
+        word_across(&[left.as_slice(), &right].concat(), left.len())
+    }
+
+    /// The beginning of a block, folded.
+    pub(super) fn seam_right(&self, i: usize) -> Vec<char> {
+        let chars = self.chars(i);
+        fold(&chars[..chars.len().min(SEAM_CHARS)])
+    }
+
+    /// What can be the rest of a paragraph at all.
+    pub(super) fn may_continue(&self, left: usize, right: usize) -> bool {
+        let block = &self.blocks[right];
+        // What stands right below a headline is that article's lead: it continues nothing.
+        !self.opens_article(right)
+            && block.dateline_chars == 0
+            && (!block.is_heading || right == left + 1)
+    }
+
+    /// The first text below a headline.
+    fn opens_article(&self, i: usize) -> bool {
+        let before = self.blocks[..i].iter().zip(&self.section).rev();
+        before
+            .take_while(|&(_, &section)| section == self.section[i])
+            .find(|(block, _)| matches!(block.kind, BlockKind::Body | BlockKind::Headline))
+            .is_some_and(|(block, _)| block.kind == BlockKind::Headline)
+    }
+}
+
+/// The places near one, of so many.
+pub(super) fn reach(place: usize, places: usize) -> std::ops::Range<usize> {
+    place.saturating_sub(REACH)..places.min(place + REACH + 1)
+}
+
+/// The two best of some values, and whose the best is.
+#[derive(Clone, Copy)]
+struct TopTwo {
+    best: f32,
+    of: usize,
+    second: f32,
+}
+
+impl TopTwo {
+    fn add(values: &mut HashMap<usize, Self>, key: usize, of: usize, value: f32) {
+        let top = values.entry(key).or_insert(Self {
+            best: f32::NEG_INFINITY,
+            of,
+            second: f32::NEG_INFINITY,
+        });
+        if value > top.best {
+            (top.second, top.best, top.of) = (top.best, value, of);
+        } else if value > top.second {
+            top.second = value;
+        }
+    }
+
+    /// By how much a value is ahead of all others', at most `most`.
+    fn ahead(&self, of: usize, value: f32, most: f32) -> f32 {
+        let other = if of == self.of {
+            self.second
+        } else {
+            self.best
+        };
+        (value - other).clamp(-most, most)
+    }
+}
+
+/// The best that the model and the words say of each side's other candidates.
+#[derive(Default)]
+struct Best {
+    by_row: HashMap<usize, TopTwo>,
+    by_right: HashMap<usize, TopTwo>,
+    home_of_right: HashMap<usize, TopTwo>,
+}
+
+impl Best {
+    fn of(asked: &[Asked], heads: &[f32]) -> Self {
+        let mut best = Self::default();
+        for (pair, &head) in asked.iter().zip(heads) {
+            TopTwo::add(&mut best.by_row, pair.row, pair.right, head);
+            TopTwo::add(&mut best.by_right, pair.right, pair.row, head);
+            TopTwo::add(&mut best.home_of_right, pair.right, pair.row, pair.home);
+        }
+        best
+    }
+
+    fn ahead_of_rights(&self, row: usize, right: usize, head: f32) -> f32 {
+        self.by_row[&row].ahead(right, head, MAX_LOGIT)
+    }
+
+    fn ahead_of_lefts(&self, row: usize, right: usize, head: f32) -> f32 {
+        self.by_right[&right].ahead(row, head, MAX_LOGIT)
+    }
+
+    fn more_at_home(&self, row: usize, right: usize, home: f32) -> f32 {
+        self.home_of_right[&right].ahead(row, home, 1.0)
+    }
+}
+
+/// Opening and closing marks that come in pairs.
+const PAIRED: [(char, char); 4] = [('“', '”'), ('《', '》'), ('（', '）'), ('(', ')')];
+
+/// Whether a mark is opened and not closed.
+fn unclosed(text: &[char]) -> bool {
+    PAIRED.iter().any(|&(open, close)| {
+        let place = |mark| text.iter().rposition(|&c| c == mark);
+        place(open) > place(close)
+    })
+}
+
+/// Whether a mark is closed that was not opened.
+fn unopened(text: &[char]) -> bool {
+    PAIRED.iter().any(|&(open, close)| {
+        let place = |mark| text.iter().position(|&c| c == mark);
+        place(close).is_some_and(|close| place(open).is_none_or(|open| close < open))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chars(text: &str) -> Vec<char> {
+        text.chars().collect()
+    }
+
+    #[test]
+    fn marks_left_open_on_either_side() {
+        assert!(unclosed(&chars("他说：“大桥")));
+        assert!(!unclosed(&chars("他说：“大桥通车。”市民")));
+        assert!(unopened(&chars("通车了。”市民说：“很好。”")));
+        assert!(!unopened(&chars("“很好。”市民说")));
+        assert!(!unclosed(&chars("大桥")) && !unopened(&chars("大桥")));
+    }
+
+    #[test]
+    fn ahead_of_the_best_other() {
+        let mut values = HashMap::new();
+        for (of, value) in [(1, 2.0), (2, 5.0), (3, 4.0)] {
+            TopTwo::add(&mut values, 0, of, value);
+        }
+        assert_eq!(values[&0].ahead(2, 5.0, 12.0), 1.0);
+        assert_eq!(values[&0].ahead(1, 2.0, 12.0), -3.0);
+        let mut alone = HashMap::new();
+        TopTwo::add(&mut alone, 0, 1, 2.0);
+        assert_eq!(alone[&0].ahead(1, 2.0, 12.0), 12.0);
+    }
+}

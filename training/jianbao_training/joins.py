@@ -1,0 +1,149 @@
+"""The join network: does a fragment of a page continue an open end? Over what the continuation head says of the seam,
+the words of both articles, distance, and the other candidates of both sides.
+
+Pages come from `make_pages.py` on the training news, from pages with other damage (`torn_pages`), and from the former
+misread; all are read by the program with the model it ships.
+
+usage: python -m jianbao_training.joins WORK SHARED FEATURES_PROGRAM OUT.json     (after the model is exported)
+"""
+
+import hashlib
+import json
+import pathlib
+import random
+import subprocess
+import sys
+
+import numpy as np
+
+from .small_network import SEED, fit
+
+NETWORKS, UNITS = 6, 16
+PAGES = 800
+TERMINAL = "。！？”’；：…）)》"
+LOOKALIKE = "日曰目自白百人入八大太天夫未末土士己已巳干千于王玉主贝见刀力万方"
+
+
+def misread(text, rng, share):
+    """Characters taken for others, as bad scans do; line ends stay."""
+    return "".join(rng.choice(LOOKALIKE) if "\u4e00" <= c <= "\u9fff" and rng.random() < share else c for c in text)
+
+
+def cut_place(paragraph, rng):
+    places = [i for i in range(12, len(paragraph) - 8)
+              if paragraph[i - 1] not in TERMINAL + "“‘《（(" and paragraph[i] not in TERMINAL + "，、"]
+    return rng.choice(places) if places else None
+
+
+def torn_pages(articles, out, pages, rng):
+    """Other damage than `make_pages.py` does: several cuts an article, rests anywhere on the page, three-way
+    interleaving, rests that are missing, blank lines or none, datelines or none."""
+    out.mkdir(parents=True, exist_ok=True)
+    for n in range(pages):
+        style, blank = rng.choice(["columns", "anywhere", "interleaved"]), rng.random() < 0.5
+        blocks, joins, displaced = [], {}, []     # block: (key, kind, text); joins: left key → right key
+        for k, r in enumerate(rng.sample(articles, rng.randint(3, 10))):
+            body = []
+            for p, paragraph in enumerate(q.strip() for q in r["text"].split("\n") if q.strip()):
+                key = (k, p, 0)
+                at = cut_place(paragraph, rng) if len(paragraph) > 40 and rng.random() < 0.12 else None
+                body.append([key, "body", paragraph[:at]])
+                if at is not None:
+                    fate = rng.random()
+                    if fate < 0.15:
+                        continue                  # the rest is missing
+                    rest = [(k, p, 1), "body", paragraph[at:]]
+                    joins[key] = rest[0]
+                    (body if fate < 0.35 else displaced).append(rest)
+            blocks.append([[(k, -1, d), "title", deck] for d, deck in enumerate(r["title"].split())] + body)
+        order = [b for article in blocks for b in article]
+        if style == "interleaved" and len(blocks) >= 3:
+            # The bodies of three neighbours alternate in runs, below the first one's headline.
+            first = rng.randrange(len(blocks) - 2)
+            three = [[b for b in a if b[1] == "body"] for a in blocks[first:first + 3]]
+            mixed = []
+            while any(three):
+                source = rng.choice([t for t in three if t])
+                run = rng.randint(1, 3)
+                mixed += source[:run]
+                del source[:run]
+            heads = [[b for b in a if b[1] == "title"] for a in blocks[first:first + 3]]
+            cut = sorted(rng.sample(range(len(mixed) + 1), 2))
+            parts = [mixed[:cut[0]], mixed[cut[0]:cut[1]], mixed[cut[1]:]]
+            order = [b for a in blocks[:first] for b in a]
+            for head, part in zip(heads, parts):
+                order += head + part
+            order += [b for a in blocks[first + 3:] for b in a]
+        for rest in displaced:
+            if style == "columns":
+                # Below the text of a later article, or at the end of one before.
+                ends = [i for i in range(1, len(order)) if order[i][1] == "title" and order[i - 1][1] == "body"] + [len(order)]
+                order.insert(rng.choice(ends), rest)
+            else:
+                order.insert(rng.choice([i + 1 for i, b in enumerate(order) if b[1] == "body"]), rest)
+        lines, line_of = [], {}
+        noise = 0.02 if rng.random() < 0.3 else 0
+        for key, kind, text in order:
+            if lines and (blank or kind == "title"):
+                lines.append("")
+            line_of[key] = len(lines)
+            lines.append(misread(text, rng, noise))
+        pairs = [[line_of[a], line_of[b]] for a, b in joins.items()]
+        stem = out / f"page-{n:04}"
+        stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
+        stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=[dict(body=pairs)], duplicate_lines=[])), encoding="utf8")
+
+
+def misread_pages(source, out, rng, pages):
+    """The first pages of `source` with misread characters; line numbers stay, so the gold does."""
+    out.mkdir(parents=True, exist_ok=True)
+    for page in sorted(source.glob("page-*.txt"))[:pages]:
+        (out / page.name).write_text(misread(page.read_text(encoding="utf8"), rng, 0.02), encoding="utf8")
+        (out / page.name).with_suffix(".gold.json").write_text(page.with_suffix(".gold.json").read_text(encoding="utf8"), encoding="utf8")
+
+
+def seams(program, folder):
+    """Features, labels, and what is held out: (x, y, held_out)."""
+    features = folder.with_suffix(".joins.jsonl")
+    if not features.exists():
+        text = subprocess.run([program, "joins", str(folder)], check=True, capture_output=True, text=True).stdout
+        features.write_text(text)
+    x, y, held_out, joins = [], [], [], 0
+    for row in map(json.loads, features.open()):
+        gold = json.loads((folder / row["page"]).with_suffix(".gold.json").read_text(encoding="utf8"))
+        same = {d["line"]: d["same_as"] for d in gold["duplicate_lines"] if d["same_as"] is not None}
+        follows = {(a, b) for article in gold["articles"] for group in article["body"] for a, b in zip(group, group[1:])}
+        joins += len(follows)
+        out = int(hashlib.sha256(f"{folder.name.split('-')[1]}/{row['page']}".encode()).hexdigest(), 16) % 10 == 0
+        for left, right, values in row["pairs"]:
+            x.append(values)
+            y.append((same.get(left, left), same.get(right, right)) in follows)
+            held_out.append(out)
+    print(f"{folder.name}: {joins} joins, {sum(y)} of them in question, {len(y)} pairs", flush=True)
+    return np.array(x), np.array(y), np.array(held_out)
+
+
+def main():
+    work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    rng = random.Random(SEED)
+    articles = [json.loads(line) for line in open(work / "news.jsonl", encoding="utf8")]
+    usable = [a for a in articles if 6 <= len(a["title"]) <= 45 and 200 <= len(a["text"]) <= 2400]
+    parts = []
+    for seed, damage in ((1, "light"), (2, "heavy")):
+        folder = work / f"pages-{damage}"
+        subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", str(PAGES),
+                        "--seed", str(9000 + seed), "--damage", damage], check=True)
+        parts.append(seams(program, folder))
+    torn_pages(usable, work / "pages-torn", PAGES, rng)
+    parts.append(seams(program, work / "pages-torn"))
+    misread_pages(work / "pages-heavy", work / "pages-heavy-misread", rng, PAGES // 3)
+    parts.append(seams(program, work / "pages-heavy-misread"))
+    x, y, held_out = (np.concatenate([p[k] for p in parts]) for k in range(3))
+    scores = fit(x, y, held_out, NETWORKS, UNITS, out)
+    right, said = y[held_out], scores > 0
+    print(f"held out: {len(right)} pairs, {right.sum()} joins; found {(said & right).sum() / right.sum():.3f}, "
+          f"right {(said & right).sum() / said.sum():.3f}")
+
+
+if __name__ == "__main__":
+    main()
