@@ -36,7 +36,8 @@ def cut_place(paragraph, rng):
 
 
 def torn_pages(articles, out, pages, rng):
-    """Other damage than `make_pages.py` does: several cuts an article, rests anywhere on the page, three-way
+    """Other damage than `make_pages.py` does: several cuts an article, most rests in place
+    (a column ended there), others anywhere on the page, three-way
     interleaving, rests that are missing, blank lines or none, datelines or none."""
     out.mkdir(parents=True, exist_ok=True)
     for n in range(pages):
@@ -54,7 +55,7 @@ def torn_pages(articles, out, pages, rng):
                         continue                  # the rest is missing
                     rest = [(k, p, 1), "body", paragraph[at:]]
                     joins[key] = rest[0]
-                    (body if fate < 0.35 else displaced).append(rest)
+                    (body if fate < 0.6 else displaced).append(rest)
             blocks.append([[(k, -1, d), "title", deck] for d, deck in enumerate(r["title"].split())] + body)
         order = [b for article in blocks for b in article]
         if style == "interleaved" and len(blocks) >= 3:

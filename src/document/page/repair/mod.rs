@@ -15,6 +15,7 @@ mod candidates;
 mod duplicates;
 mod joins;
 mod moves;
+mod repeated_ends;
 
 use super::{Block, BlockKind};
 use crate::document::Span;

@@ -35,7 +35,7 @@ impl Page<'_> {
     }
 
     /// The body block that is read after block `i` if nothing moves, in the same article.
-    fn next_body(&self, i: usize) -> Option<usize> {
+    pub(super) fn next_body(&self, i: usize) -> Option<usize> {
         (i + 1..self.blocks.len())
             .take_while(|&j| self.section[j] == self.section[i])
             .find(|&j| self.is_body(j))
