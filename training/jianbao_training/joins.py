@@ -11,6 +11,7 @@ import hashlib
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 
@@ -20,6 +21,7 @@ from .small_network import SEED, fit
 
 NETWORKS, UNITS = 6, 16
 PAGES = 800
+HEADING = re.compile(r"([^。！？：“”]{6,22})[。！？](?=.{40})")    # the sentence a paragraph opens with
 TERMINAL = "。！？”’；：…）)》"
 LOOKALIKE = "日曰目自白百人入八大太天夫未末土士己已巳干千于王玉主贝见刀力万方"
 
@@ -38,15 +40,19 @@ def cut_place(paragraph, rng):
 def torn_pages(articles, out, pages, rng):
     """Other damage than `make_pages.py` does: several cuts an article, most rests in place
     (a column ended there), others anywhere on the page, three-way
-    interleaving, rests that are missing, blank lines or none, datelines or none."""
+    interleaving, rests that are missing, headings inside articles, blank lines or none, datelines or none."""
     out.mkdir(parents=True, exist_ok=True)
     for n in range(pages):
         style, blank = rng.choice(["columns", "anywhere", "interleaved"]), rng.random() < 0.5
         blocks, joins, displaced = [], {}, []     # block: (key, kind, text); joins: left key → right key
         for k, r in enumerate(rng.sample(articles, rng.randint(3, 10))):
-            body = []
+            body, headed = [], rng.random() < 0.3
             for p, paragraph in enumerate(q.strip() for q in r["text"].split("\n") if q.strip()):
                 key = (k, p, 0)
+                opening = HEADING.match(paragraph)
+                if headed and opening and rng.random() < 0.5:
+                    body.append([(k, p, -1), "body", rng.choice(["", "", "一、", "亮点：", "■"]) + opening[1]])
+                    paragraph = paragraph[opening.end():]
                 at = cut_place(paragraph, rng) if len(paragraph) > 40 and rng.random() < 0.12 else None
                 body.append([key, "body", paragraph[:at]])
                 if at is not None:

@@ -1,8 +1,8 @@
 //! Passages that are printed twice.
 
-use super::Page;
+use super::{Continuation, Page, is_open_end};
 use crate::document::Span;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// Shorter passages may be repeated without being printed twice.
 const MIN_CHARS: usize = 12;
@@ -15,56 +15,113 @@ const NEAR_REACH: usize = 200;
 /// Of a misread copy's character pairs, at least this share is right.
 const MIN_OVERLAP: f32 = 0.7;
 
+/// What a seam that reads on in place speaks for a copy, as a share of one passage's words.
+const SEAM: f32 = 0.3;
+
 /// A body block without its white space.
 struct Passage {
     block: usize,
     chars: Vec<char>,
 }
 
+/// A passage and an earlier one that is the same; block numbers.
+type Pair = (usize, usize);
+
 impl Page<'_> {
-    /// Marks passages that repeat another one; keeps the copy that fits its article better. Returns (left out, kept).
-    pub(super) fn drop_duplicates(&mut self) -> Vec<(Span, Span)> {
-        let mut passages: Vec<Passage> = Vec::new();
-        for block in self.bodies() {
-            let chars = self.chars(block).iter().copied();
-            let chars: Vec<char> = chars.filter(|c| !c.is_whitespace()).collect();
-            if chars.len() >= MIN_CHARS {
-                passages.push(Passage { block, chars });
-            }
-        }
+    /// Marks passages that repeat another one; keeps the copies that stand where they fit. Returns (left out, kept).
+    pub(super) fn drop_duplicates(&mut self, model: &dyn Continuation) -> Vec<(Span, Span)> {
+        let bodies = self.bodies();
         let mut found = Vec::new();
-        let mut exact: HashMap<&[char], usize> = HashMap::new();
-        for (n, passage) in passages.iter().enumerate() {
-            let recent = &passages[n.saturating_sub(NEAR_REACH)..n];
-            let earlier = exact.get(passage.chars.as_slice()).copied().or_else(|| {
-                let alike =
-                    |other: &&Passage| !self.dropped[other.block] && self.are_alike(passage, other);
-                recent.iter().find(alike).map(|other| other.block)
-            });
-            let block = passage.block;
-            let Some(earlier) = earlier else {
-                exact.insert(&passage.chars, block);
-                continue;
-            };
-            let fits = |at: usize| {
-                let without = [block, earlier];
-                self.rare_pairs()
-                    .affinity(block, self.section[at], &without)
-            };
-            let (kept, left_out) = if fits(block) > fits(earlier) + 1e-6 {
-                (block, earlier)
-            } else {
-                (earlier, block)
-            };
-            self.dropped[left_out] = true;
-            exact.insert(&passage.chars, kept);
-            found.push((self.blocks[left_out].span, self.blocks[kept].span));
+        // Of a passage that is printed three times, the copy that is used so far.
+        let mut used: HashMap<usize, usize> = HashMap::new();
+        for run in runs(&self.repeated_passages(&bodies), &bodies) {
+            let (first, later): (Vec<usize>, Vec<usize>) = run.into_iter().unzip();
+            let earlier: Vec<usize> = first.iter().map(|i| *used.get(i).unwrap_or(i)).collect();
+            let later_fits = self.fit(&later, &earlier, &bodies, model)
+                > self.fit(&earlier, &later, &bodies, model) + 1e-6;
+            for ((first, earlier), later) in first.into_iter().zip(earlier).zip(later) {
+                let (kept, left_out) = if later_fits {
+                    (later, earlier)
+                } else {
+                    (earlier, later)
+                };
+                used.insert(first, kept);
+                self.dropped[left_out] = true;
+                found.push((self.blocks[left_out].span, self.blocks[kept].span));
+            }
         }
         if !found.is_empty() {
             // What is left out speaks for no article any more.
             self.rare_pairs.take();
         }
         found
+    }
+
+    /// Each passage that repeats an earlier one, with that one, in page order.
+    fn repeated_passages(&self, bodies: &[usize]) -> Vec<Pair> {
+        let mut passages: Vec<Passage> = Vec::new();
+        for &block in bodies {
+            let chars = self.chars(block).iter().copied();
+            let chars: Vec<char> = chars.filter(|c| !c.is_whitespace()).collect();
+            if chars.len() >= MIN_CHARS {
+                passages.push(Passage { block, chars });
+            }
+        }
+        let mut pairs = Vec::new();
+        let mut repeats: HashSet<usize> = HashSet::new();
+        let mut exact: HashMap<&[char], usize> = HashMap::new();
+        for (n, passage) in passages.iter().enumerate() {
+            let recent = &passages[n.saturating_sub(NEAR_REACH)..n];
+            let earlier = exact.get(passage.chars.as_slice()).copied().or_else(|| {
+                let alike = |other: &&Passage| {
+                    !repeats.contains(&other.block) && self.are_alike(passage, other)
+                };
+                recent.iter().find(alike).map(|other| other.block)
+            });
+            match earlier {
+                Some(earlier) => {
+                    repeats.insert(passage.block);
+                    pairs.push((earlier, passage.block));
+                }
+                None => {
+                    exact.insert(&passage.chars, passage.block);
+                }
+            }
+        }
+        pairs
+    }
+
+    /// How well a run of passages fits where it stands: by the words of the article around it, by an open end right
+    /// before it that it may continue, and by a rest right after it that may continue its own.
+    fn fit(
+        &self,
+        run: &[usize],
+        copy: &[usize],
+        bodies: &[usize],
+        model: &dyn Continuation,
+    ) -> f32 {
+        let without = [run, copy].concat();
+        let words: f32 = run
+            .iter()
+            .map(|&block| {
+                self.rare_pairs()
+                    .affinity(block, self.section[block], &without)
+            })
+            .sum();
+        let place = |block: &usize| bodies.binary_search(block).expect("it is a body");
+        let goes_on = |left: Option<&usize>, right: Option<&usize>| {
+            let (Some(&left), Some(&right)) = (left, right) else {
+                return false;
+            };
+            self.section[left] == self.section[right]
+                && is_open_end(self.chars(left))
+                && model.openness(&self.seam_right(right)) > 0.0
+        };
+        let (first, last) = (run.first(), run.last());
+        let before = first.and_then(|block| bodies.get(place(block).checked_sub(1)?));
+        let after = last.and_then(|block| bodies.get(place(block) + 1));
+        let seams = [goes_on(before, first), goes_on(last, after)];
+        words + SEAM * seams.iter().filter(|&&seam| seam).count() as f32
     }
 
     /// Whether two passages are the same but for a few misread characters. Numbers must agree: lists repeat their
@@ -80,6 +137,29 @@ impl Page<'_> {
             && self.rare_pairs().overlap(a.block, b.block) >= MIN_OVERLAP
             && strsim::generic_levenshtein(&Chars(&a.chars), &Chars(&b.chars)) * 20 <= long
     }
+}
+
+/// Pairs whose passages follow each other in both places belong together. A passage printed three times makes a pair
+/// with the first one each time.
+fn runs(pairs: &[Pair], bodies: &[usize]) -> Vec<Vec<Pair>> {
+    let next = |block: usize| {
+        let place = bodies.binary_search(&block).expect("it is a body");
+        bodies.get(place + 1).copied()
+    };
+    let mut runs: Vec<Vec<Pair>> = Vec::new();
+    for &(earlier, later) in pairs {
+        match runs.last_mut() {
+            Some(run)
+                if run
+                    .last()
+                    .is_some_and(|&(a, b)| next(a) == Some(earlier) && next(b) == Some(later)) =>
+            {
+                run.push((earlier, later));
+            }
+            _ => runs.push(vec![(earlier, later)]),
+        }
+    }
+    runs
 }
 
 fn digits(text: &[char]) -> impl Iterator<Item = &char> {

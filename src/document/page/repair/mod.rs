@@ -71,7 +71,7 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
             ..Repaired::default()
         };
     };
-    let duplicates = page.drop_duplicates();
+    let duplicates = page.drop_duplicates(model);
     open_ends.retain(|&i| page.is_body(i));
     let joins = page.joins(&open_ends, model);
     open_ends.retain(|i| joins.iter().all(|(left, _)| left != i) && !page.blocks[*i].is_heading);
@@ -94,7 +94,7 @@ pub fn join_features(
     let Some(mut open_ends) = page.open_ends() else {
         return Vec::new();
     };
-    page.drop_duplicates();
+    page.drop_duplicates(model);
     open_ends.retain(|&i| page.is_body(i));
     page.candidates(&open_ends, model)
         .into_iter()
