@@ -7,7 +7,7 @@
 //! training_features ngrams < articles.jsonl                 opening, rows and counts of the n-gram table (with title, without)
 //! training_features words < articles.jsonl                  the distinct words of each article
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
-//! training_features joins DIR                               features of the seams in question on DIR/page-*.txt
+//! training_features repair DIR                              features of the joins and moves in question on DIR/page-*.txt
 //! ```
 #![expect(
     clippy::print_stderr,
@@ -42,10 +42,10 @@ fn main() {
         ["words"] => each_article(distinct_words),
         ["pages", dir] => pages(dir),
         #[cfg(feature = "embedded-model")]
-        ["joins", dir] => joins(dir),
+        ["repair", dir] => repair(dir),
         _ => {
             eprintln!(
-                "usage: training_features articles [IDF_TABLE] | ngrams | words | pages DIR | joins DIR"
+                "usage: training_features articles [IDF_TABLE] | ngrams | words | pages DIR | repair DIR"
             );
             std::process::exit(2);
         }
@@ -156,37 +156,33 @@ fn line_number(text: &[char], at: usize) -> usize {
     text[..at].iter().filter(|&&c| c == '\n').count()
 }
 
-/// The seams that page repair asks the embedded model about, by line numbers.
+/// What page repair asks its networks, with the embedded model, by line numbers.
 #[cfg(feature = "embedded-model")]
-fn joins(dir: &str) {
+fn repair(dir: &str) {
     use jianbao::analysis::sector::Taxonomy;
     use jianbao::encoder::candle::device::{DeviceChoice, open};
     use jianbao::model::{self, ModelSource};
-    use page::{Layout, repair::join_features};
+    use page::{Layout, repair::questions};
     let (device, _) = open(DeviceChoice::Cpu).expect("there is a processor");
-    let model = model::load(
-        &ModelSource::Embedded,
-        Taxonomy::embedded(),
-        device,
-        Default::default(),
-    )
-    .expect("the model is part of the program");
+    let taxonomy = Taxonomy::embedded();
+    let model = model::load(&ModelSource::Embedded, taxonomy, device, Default::default())
+        .expect("the model is part of the program");
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for path in page_files(dir) {
         let text = read_page(&path);
-        let pairs: Vec<Value> = join_features(&text, page::blocks(&text, Layout::Page), &model)
-            .iter()
-            .map(|(left, right, features)| {
-                json!([
-                    line_number(&text, left.start),
-                    line_number(&text, right.start),
-                    round(features)
-                ])
+        let line = |span: &Span| line_number(&text, span.start);
+        let found = questions(&text, page::blocks(&text, Layout::Page), &model);
+        let joins: Vec<Value> = (found.joins.iter())
+            .map(|(left, right, features)| json!([line(left), line(right), round(features)]))
+            .collect();
+        let moves: Vec<Value> = (found.moves.iter())
+            .map(|(left, right, block, features)| {
+                json!([line(left), line(right), line(block), round(features)])
             })
             .collect();
         let name = path.file_name().map(|n| n.to_string_lossy());
-        writeln!(out, "{}", json!({"page": name, "pairs": pairs}))
-            .expect("standard output is open");
+        let row = json!({"page": name, "joins": joins, "moves": moves});
+        writeln!(out, "{row}").expect("standard output is open");
     }
 }
 

@@ -25,5 +25,8 @@ features=$root/target/release/examples/training_features
 touch "$work/finetune.done"
 [ -f "$work/starts.pt" ] || "$python" -m jianbao_training.starts "$work" "$shared"
 "$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.7
+# The networks of page repair read what the exported model says: the program is built again, with it inside.
+cargo build --release --example training_features --manifest-path "$root/Cargo.toml"
+"$python" -m jianbao_training.repair "$work" "$shared" "$features" "$root/models/news"
 "$python" -m jianbao_training.golden "$root/models/news" "$root/tests/fixtures"
 echo "models/news is new: run \`just eval\`, then write its figures into models/news/MODEL_CARD.md"

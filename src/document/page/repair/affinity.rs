@@ -86,6 +86,18 @@ impl RarePairs {
         shared / f32::max(total, 1e-6)
     }
 
+    /// How much of a block's pairs, by weight, stand in any of some other blocks; from 0 to 1.
+    pub fn shared(&self, block: usize, others: &[usize]) -> f32 {
+        let (mut shared, mut total) = (0.0, 0.0);
+        for (pair, weight) in &self.blocks[block] {
+            total += weight;
+            if others.iter().any(|&other| self.has(other, pair)) {
+                shared += weight;
+            }
+        }
+        shared / f32::max(total, 1e-6)
+    }
+
     fn has(&self, block: usize, pair: &Pair) -> bool {
         self.blocks[block]
             .binary_search_by_key(pair, |(pair, _)| *pair)

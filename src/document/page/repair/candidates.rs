@@ -39,6 +39,13 @@ pub(super) struct Candidate {
     pub features: [f32; FEATURES],
 }
 
+impl Candidate {
+    /// The model's logit for the seam alone.
+    pub fn seam(&self) -> f32 {
+        self.features[0]
+    }
+}
+
 /// What is asked about, before the model has answered.
 struct Asked {
     row: usize,

@@ -13,6 +13,9 @@ use std::sync::LazyLock;
 const IN_PLACE: f32 = 0.4;
 /// What the end of a sentence that stands elsewhere speaks against joining it to anything else, in logits.
 const REPEATED_END: f32 = 0.7;
+/// Where the model is as sure as this that a seam is none, nothing else can make it one: of true seams one in two
+/// hundred is below.
+const MIN_SEAM: f32 = -5.0;
 /// The network trained with the embedded model: the logit that one fragment continues the other.
 static NETWORK: LazyLock<Network> = LazyLock::new(|| {
     let json = include_str!("../../../../models/news/joins.json");
@@ -28,13 +31,7 @@ impl Page<'_> {
         if !candidates.is_empty() {
             let gains: Vec<f32> = candidates
                 .iter()
-                .map(|candidate| {
-                    let in_place =
-                        self.next_body(open_ends[candidate.row]) == Some(candidate.right);
-                    let repeats = repeated.iter().any(|&(_, right)| right == candidate.right);
-                    NETWORK.logit(&candidate.features) + if in_place { IN_PLACE } else { 0.0 }
-                        - if repeats { REPEATED_END } else { 0.0 }
-                })
+                .map(|candidate| self.gain(open_ends[candidate.row], candidate, &repeated))
                 .collect();
             joins = self.assign(open_ends, &candidates, &gains);
         }
@@ -45,6 +42,21 @@ impl Page<'_> {
                 .filter(|(_, right)| !used.contains(right)),
         );
         without_rings(joins)
+    }
+
+    /// What a join is worth, in logits; below 0 it is not made.
+    fn gain(&self, left: usize, candidate: &Candidate, repeated: &[Join]) -> f32 {
+        if candidate.seam() < MIN_SEAM {
+            return f32::NEG_INFINITY;
+        }
+        let mut gain = NETWORK.logit(&candidate.features);
+        if self.next_body(left) == Some(candidate.right) {
+            gain += IN_PLACE;
+        }
+        if repeated.iter().any(|&(_, right)| right == candidate.right) {
+            gain -= REPEATED_END;
+        }
+        gain
     }
 
     /// The joins of the assignment that is worth most, the worthiest first.

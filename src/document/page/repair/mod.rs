@@ -4,11 +4,12 @@
 //! before its own headline, and passages printed twice. Three steps, each of which leaves alone what it is not sure of:
 //!
 //! 1. *Repeated passages* are used once, where they fit their surroundings best (`duplicates.rs`).
-//! 2. *Joins*: which fragment continues which open end (`joins.rs`). All pairs are scored by the model's continuation
-//!    head, by distance, by the words of both articles and by a word across the seam; the best assignment is found exactly (Kuhn and Munkres), "none of them" being a choice that
-//!    has its price. A wrong join is worse than a broken paragraph.
+//! 2. *Joins*: which fragment continues which open end. What speaks for each pair (`candidates.rs`: the model's
+//!    continuation head, words, distance, the other candidates) goes through a small network; the best assignment is
+//!    found exactly (`joins.rs`, Kuhn and Munkres), "none of them" being a choice. A wrong join is worse than a broken
+//!    paragraph. Fragments that repeat a sentence's end follow (`repeated_ends.rs`).
 //! 3. *Moves*: a fragment that continues a paragraph elsewhere goes there, and takes with it as many of the paragraphs
-//!    after it as share more rare character pairs with the article it goes to than with the one it leaves (`moves.rs`).
+//!    after it as a second network finds at home there (`moves.rs`).
 
 mod affinity;
 mod candidates;
@@ -20,7 +21,6 @@ mod repeated_ends;
 use super::{Block, BlockKind};
 use crate::document::Span;
 use affinity::RarePairs;
-pub use candidates::FEATURES as JOIN_FEATURES;
 use std::cell::OnceCell;
 
 /// Says how well one fragment continues another in mid-sentence.
@@ -83,26 +83,36 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
     }
 }
 
-/// What the network that decides about joins reads of each pair that is in question: (end, rest, features). For
-/// training.
-pub fn join_features(
-    text: &[char],
-    blocks: Vec<Block>,
-    model: &dyn Continuation,
-) -> Vec<(Span, Span, [f32; JOIN_FEATURES])> {
+/// What the networks of page repair read of a page, for training them.
+#[derive(Debug, Default)]
+pub struct Questions {
+    /// (open end, fragment, features) of each pair that may be joined.
+    pub joins: Vec<(Span, Span, [f32; candidates::FEATURES])>,
+    /// (open end, its rest, block after the rest, features) of each block that may go along.
+    pub moves: Vec<(Span, Span, Span, [f32; moves::FEATURES])>,
+}
+
+/// What [`repair`] asks its networks.
+pub fn questions(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Questions {
     let mut page = Page::new(text, blocks);
     let Some(mut open_ends) = page.open_ends() else {
-        return Vec::new();
+        return Questions::default();
     };
     page.drop_duplicates(model);
     open_ends.retain(|&i| page.is_body(i));
-    page.candidates(&open_ends, model)
-        .into_iter()
-        .map(|pair| {
-            let span = |i: usize| page.blocks[i].span;
-            (span(open_ends[pair.row]), span(pair.right), pair.features)
-        })
-        .collect()
+    let span = |i: usize| page.blocks[i].span;
+    let joins = page.candidates(&open_ends, model);
+    let moves = page.moves_in_question(&page.joins(&open_ends, model));
+    Questions {
+        joins: joins
+            .into_iter()
+            .map(|pair| (span(open_ends[pair.row]), span(pair.right), pair.features))
+            .collect(),
+        moves: moves
+            .into_iter()
+            .map(|(left, right, block, features)| (span(left), span(right), span(block), features))
+            .collect(),
+    }
 }
 
 /// A page under repair.
@@ -258,6 +268,47 @@ mod tests {
             articles[0].contains("桥塔高一百米") && !articles[1].contains("桥塔高一百米"),
             "{articles:?}"
         );
+    }
+
+    /// Joins what its list says, and takes the list's beginnings for the middle of a sentence.
+    struct Reading(Known);
+
+    impl Continuation for Reading {
+        fn scores(&self, pairs: &[(&[char], &[char])]) -> Vec<f32> {
+            self.0.scores(pairs)
+        }
+
+        fn openness(&self, fragment: &[char]) -> f32 {
+            let fragment: String = fragment.iter().collect();
+            let begins = (self.0.0.iter()).any(|(_, right)| fragment.starts_with(right));
+            if begins { 1.0 } else { -1.0 }
+        }
+    }
+
+    #[test]
+    fn of_two_copies_the_one_that_reads_on_is_used() {
+        // The copy among the school's paragraphs comes first and has as many words in common with them.
+        let copy = "最长的一座桥梁，学生们走进食堂用餐。\n学校的食堂每周更换菜品。";
+        let page = format!(
+            "青石中学食堂改造完成\n东江日报3月5日讯(记者 何晓)青石中学食堂改造今天完成，食堂的菜品由学生们投票选出。\n{copy}\n\
+             东江大桥今日正式通车\n东江日报3月5日讯(记者 林小满)东江大桥今天正式通车，大桥全长三千米，是东江上\n{copy}\n大桥的桥塔高一百米。\n"
+        );
+        let (articles, found) = repaired(&page, &Reading(Known(&[("东江上", "最长的")])));
+        assert_eq!(found.duplicates.len(), 2);
+        assert!(
+            articles[1].contains("是东江上最长的一座桥梁，学生们走进食堂用餐。\n学校的食堂"),
+            "{articles:?}"
+        );
+        assert!(!articles[0].contains("最长的"), "{articles:?}");
+    }
+
+    #[test]
+    fn a_passage_printed_three_times_is_used_once() {
+        let line = "大桥的桥塔高一百米，桥面宽三十米。";
+        let page = PAGE.replace("最长的一座桥梁。", &format!("{line}\n学生们说。\n{line}"));
+        let (articles, found) = repaired(&page, &NoContinuation);
+        assert_eq!(found.duplicates.len(), 2, "{found:?}");
+        assert_eq!(articles.concat().matches("桥塔高一百米").count(), 1);
     }
 
     #[test]

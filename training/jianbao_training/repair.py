@@ -1,10 +1,11 @@
-"""The join network: does a fragment of a page continue an open end? Over what the continuation head says of the seam,
-the words of both articles, distance, and the other candidates of both sides.
+"""The networks of page repair. Joins: does a fragment continue an open end? Over what the continuation head says of the
+seam, the words of both articles, distance, and the other candidates of both sides. Moves: does a paragraph go along
+with the fragment before it?
 
 Pages come from `make_pages.py` on the training news, from pages with other damage (`torn_pages`), and from the former
 misread; all are read by the program with the model it ships.
 
-usage: python -m jianbao_training.joins WORK SHARED FEATURES_PROGRAM OUT.json     (after the model is exported)
+usage: python -m jianbao_training.repair WORK SHARED FEATURES_PROGRAM MODEL_DIR     (after the model is exported)
 """
 
 import hashlib
@@ -95,10 +96,12 @@ def torn_pages(articles, out, pages, rng):
                 lines.append("")
             line_of[key] = len(lines)
             lines.append(misread(text, rng, noise))
-        pairs = [[line_of[a], line_of[b]] for a, b in joins.items()]
+        rest_of = lambda key: [line_of[joins[key]]] if key in joins else []
+        gold = [dict(body=[[line_of[key]] + rest_of(key) for key, kind, _ in article if kind == "body" and key[2] != 1])
+                for article in blocks]
         stem = out / f"page-{n:04}"
         stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
-        stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=[dict(body=pairs)], duplicate_lines=[])), encoding="utf8")
+        stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold, duplicate_lines=[])), encoding="utf8")
 
 
 def misread_pages(source, out, rng, pages):
@@ -109,29 +112,37 @@ def misread_pages(source, out, rng, pages):
         (out / page.name).with_suffix(".gold.json").write_text(page.with_suffix(".gold.json").read_text(encoding="utf8"), encoding="utf8")
 
 
-def seams(program, folder):
-    """Features, labels, and what is held out: (x, y, held_out)."""
-    features = folder.with_suffix(".joins.jsonl")
-    if not features.exists():
-        text = subprocess.run([program, "joins", str(folder)], check=True, capture_output=True, text=True).stdout
-        features.write_text(text)
-    x, y, held_out, joins = [], [], [], 0
-    for row in map(json.loads, features.open()):
+def questions(program, folder):
+    """What repair asks about the pages of a folder: for joins and moves (features, labels, held out)."""
+    asked = folder.with_suffix(".repair.jsonl")
+    if not asked.exists():
+        text = subprocess.run([program, "repair", str(folder)], check=True, capture_output=True, text=True).stdout
+        asked.write_text(text)
+    joins, moves, seams = [], [], 0
+    for row in map(json.loads, asked.open()):
         gold = json.loads((folder / row["page"]).with_suffix(".gold.json").read_text(encoding="utf8"))
         same = {d["line"]: d["same_as"] for d in gold["duplicate_lines"] if d["same_as"] is not None}
+        own = lambda line: same.get(line, line)
         follows = {(a, b) for article in gold["articles"] for group in article["body"] for a, b in zip(group, group[1:])}
-        joins += len(follows)
+        place = {line: (k, n) for k, article in enumerate(gold["articles"])
+                 for n, line in enumerate(line for group in article["body"] for line in group)}
+        seams += len(follows)
         out = int(hashlib.sha256(f"{folder.name.split('-')[1]}/{row['page']}".encode()).hexdigest(), 16) % 10 == 0
-        for left, right, values in row["pairs"]:
-            x.append(values)
-            y.append((same.get(left, left), same.get(right, right)) in follows)
-            held_out.append(out)
-    print(f"{folder.name}: {joins} joins, {sum(y)} of them in question, {len(y)} pairs", flush=True)
-    return np.array(x), np.array(y), np.array(held_out)
+        for left, right, values in row["joins"]:
+            joins.append((values, (own(left), own(right)) in follows, out))
+        for left, right, block, values in row["moves"]:
+            if (own(left), own(right)) not in follows:
+                continue                          # after a wrong join nothing is right
+            right, block = place.get(own(right)), place.get(own(block))
+            if block:
+                moves.append((values, block[0] == right[0] and block[1] > right[1], out))
+    print(f"{folder.name}: {seams} joins, {sum(j[1] for j in joins)} of them among {len(joins)} pairs; "
+          f"{sum(m[1] for m in moves)} of {len(moves)} blocks go along", flush=True)
+    return [[np.array(column) for column in zip(*rows)] for rows in (joins, moves)]
 
 
 def main():
-    work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], pathlib.Path(sys.argv[4])
     rng = random.Random(SEED)
     articles = [json.loads(line) for line in open(work / "news.jsonl", encoding="utf8")]
     usable = [a for a in articles if 6 <= len(a["title"]) <= 45 and 200 <= len(a["text"]) <= 2400]
@@ -140,16 +151,17 @@ def main():
         folder = work / f"pages-{damage}"
         subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", str(PAGES),
                         "--seed", str(9000 + seed), "--damage", damage], check=True)
-        parts.append(seams(program, folder))
+        parts.append(questions(program, folder))
     torn_pages(usable, work / "pages-torn", PAGES, rng)
-    parts.append(seams(program, work / "pages-torn"))
+    parts.append(questions(program, work / "pages-torn"))
     misread_pages(work / "pages-heavy", work / "pages-heavy-misread", rng, PAGES // 3)
-    parts.append(seams(program, work / "pages-heavy-misread"))
-    x, y, held_out = (np.concatenate([p[k] for p in parts]) for k in range(3))
-    scores = fit(x, y, held_out, NETWORKS, UNITS, out)
-    right, said = y[held_out], scores > 0
-    print(f"held out: {len(right)} pairs, {right.sum()} joins; found {(said & right).sum() / right.sum():.3f}, "
-          f"right {(said & right).sum() / said.sum():.3f}")
+    parts.append(questions(program, work / "pages-heavy-misread"))
+    for k, name in enumerate(("joins", "moves")):
+        x, y, held_out = (np.concatenate([p[k][column] for p in parts]) for column in range(3))
+        scores = fit(x, y, held_out, NETWORKS, UNITS, out / f"{name}.json")
+        right, said = y[held_out], scores > 0
+        print(f"{name}, held out: {len(right)} in question, {right.sum()} right; found {(said & right).sum() / right.sum():.3f}, "
+              f"precision {(said & right).sum() / said.sum():.3f}, accuracy {(said == right).mean():.3f}")
 
 
 if __name__ == "__main__":
