@@ -209,17 +209,23 @@ def machine(a):
     return f"{about['processor']}, {about['cores']} cores ({', '.join(about['instructions'])}), {about['system']}"
 
 
-def compare(title, peers, amount, unit, rounds):
-    """Rounds of all peers in turn; a Markdown table against the first."""
+def compare(title, peers, amount, unit, rounds, keep):
+    """Rounds of all peers in turn; a Markdown table of jianbao over each. `keep` gets the table after every round."""
     seconds = {name: [] for name in peers}
     for round_ in range(rounds):
         for name, peer in peers.items():
             seconds[name].append(peer())
             print(f"round {round_ + 1}/{rounds} {name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
+        keep(table(title, seconds, amount, unit))
+    return table(title, seconds, amount, unit)
+
+
+def table(title, seconds, amount, unit):
     out = [f"### {title}", "", f"| | {unit}/s | spread | jianbao over it |", "| --- | ---: | ---: | ---: |"]
     best = {}
-    for name in peers:
-        best.setdefault("int8" if "int8" in name else "f32", statistics.median(seconds[name])) if name.startswith("jianbao") else None
+    for name, values in seconds.items():
+        if name.startswith("jianbao"):
+            best["int8" if "int8" in name else "f32"] = statistics.median(values)
     for name, values in seconds.items():
         median = statistics.median(values)
         spread = (max(values) - min(values)) / 2 / median
@@ -279,18 +285,23 @@ def main():
         count = sum(len(ids) for ids in sequences)
         padded = sum(ids.size for ids, _ in batches)
         title = f"Encoder: {len(sequences)} sequences, {count} tokens ({100 * (padded / count - 1):.1f} % more with padding)"
-        out = [f"{machine(a)}; {a.threads} threads, batches of {a.batch_tokens} tokens, medians of {a.rounds} rounds in turn\n",
-               compare(title, peers, count, "tokens", a.rounds)]
+        parts = [f"{machine(a)}; {a.threads} threads, batches of {a.batch_tokens} tokens, medians of rounds in turn\n"]
+
+        def keep(table):
+            """What is measured so far is kept, whatever happens next."""
+            text = "\n".join(parts + [table])
+            if a.output:
+                a.output.write_text(text, encoding="utf8")
+            return text
+
+        parts.append(compare(title, peers, count, "tokens", a.rounds, keep))
         articles = [dict(title=row["title"], text=row["text"]) for row in rows]
         pipeline = PythonPipeline(runner(int8), a.batch_tokens)
         peers = {"jianbao f32": Jianbao(a, "end-to-end", "f32"), "jianbao int8": Jianbao(a, "end-to-end", "int8"),
                  "Python pipeline (ONNX Runtime int8)": Timed(lambda: pipeline(articles))}
         chars = sum(len(article["text"]) for article in articles)
-        out.append(compare(f"End to end: {len(articles)} articles, {chars} characters", peers, len(articles), "articles", max(1, a.rounds // 2)))
-        text = "\n".join(out)
-        if a.output:
-            a.output.write_text(text, encoding="utf8")
-        print(text)
+        title = f"End to end: {len(articles)} articles, {chars} characters"
+        print(keep(compare(title, peers, len(articles), "articles", max(1, a.rounds // 2), lambda _: None)))
 
 
 if __name__ == "__main__":

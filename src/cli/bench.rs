@@ -218,17 +218,19 @@ fn facts(mix: &Mix, prepared: &Prepared, model: &Model) -> MixFacts {
 /// Every runner against the first.
 fn backends(runners: &[Runner]) -> Result<Vec<Backend>, CliError> {
     let reference = vectors(&runners[0])?;
-    runners
-        .iter()
-        .map(|runner| {
-            Ok(Backend {
-                device: runner.device.clone(),
-                dtype: runner.dtype.clone(),
-                load_seconds: runner.load_seconds,
-                agreement: agreement::compare(&reference, &vectors(runner)?),
-            })
+    let backend = |(n, runner): (usize, &Runner)| {
+        let agreement = match n {
+            0 => agreement::compare(&reference, &reference),
+            _ => agreement::compare(&reference, &vectors(runner)?),
+        };
+        Ok(Backend {
+            device: runner.device.clone(),
+            dtype: runner.dtype.clone(),
+            load_seconds: runner.load_seconds,
+            agreement,
         })
-        .collect()
+    };
+    runners.iter().enumerate().map(backend).collect()
 }
 
 /// The articles' mean hidden states, mix by mix.
