@@ -114,12 +114,9 @@ def misread_pages(source, out, rng, pages):
 
 def questions(program, folder):
     """What repair asks about the pages of a folder: for joins and moves (features, labels, held out)."""
-    asked = folder.with_suffix(".repair.jsonl")
-    if not asked.exists():
-        text = subprocess.run([program, "repair", str(folder)], check=True, capture_output=True, text=True).stdout
-        asked.write_text(text)
+    asked = subprocess.run([program, "repair", str(folder)], check=True, capture_output=True, text=True).stdout
     joins, moves, seams = [], [], 0
-    for row in map(json.loads, asked.open()):
+    for row in map(json.loads, asked.splitlines()):
         gold = json.loads((folder / row["page"]).with_suffix(".gold.json").read_text(encoding="utf8"))
         same = {d["line"]: d["same_as"] for d in gold["duplicate_lines"] if d["same_as"] is not None}
         own = lambda line: same.get(line, line)
