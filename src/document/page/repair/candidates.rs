@@ -24,6 +24,9 @@ const AFFINITY: f32 = 20.0;
 const WORD: f32 = 1.7;
 /// Characters on each side of a seam in which a word across it is looked for.
 const WORD_CHARS: usize = 12;
+/// Characters on each side of a seam in which marks that come in pairs are looked at: a paragraph, not a line of
+/// megabytes.
+const MARK_CHARS: usize = 4000;
 /// The model's logits are certain enough here.
 const MAX_LOGIT: f32 = 12.0;
 
@@ -345,6 +348,7 @@ const PAIRED: [(char, char); 4] = [('“', '”'), ('《', '》'), ('（', '）'
 
 /// Whether a mark is opened and not closed.
 fn unclosed(text: &[char]) -> bool {
+    let text = &text[text.len().saturating_sub(MARK_CHARS)..];
     PAIRED.iter().any(|&(open, close)| {
         let place = |mark| text.iter().rposition(|&c| c == mark);
         place(open) > place(close)
@@ -353,6 +357,7 @@ fn unclosed(text: &[char]) -> bool {
 
 /// Whether a mark is closed that was not opened.
 fn unopened(text: &[char]) -> bool {
+    let text = &text[..text.len().min(MARK_CHARS)];
     PAIRED.iter().any(|&(open, close)| {
         let place = |mark| text.iter().position(|&c| c == mark);
         place(close).is_some_and(|close| place(open).is_none_or(|open| close < open))

@@ -18,6 +18,9 @@ const MIN_OVERLAP: f32 = 0.7;
 /// What a seam that reads on in place speaks for a copy, as a share of one passage's words.
 const SEAM: f32 = 0.3;
 
+/// Passages that are judged together at most: each is compared with all the others of its run.
+const MAX_RUN: usize = 30;
+
 /// A body block without its white space.
 struct Passage {
     block: usize,
@@ -139,7 +142,7 @@ impl Page<'_> {
     }
 }
 
-/// Pairs whose passages follow each other in both places belong together. A passage printed three times makes a pair
+/// Pairs whose passages follow each other in both places belong together, [`MAX_RUN`] at most. A passage printed three times makes a pair
 /// with the first one each time.
 fn runs(pairs: &[Pair], bodies: &[usize]) -> Vec<Vec<Pair>> {
     let next = |block: usize| {
@@ -150,9 +153,10 @@ fn runs(pairs: &[Pair], bodies: &[usize]) -> Vec<Vec<Pair>> {
     for &(earlier, later) in pairs {
         match runs.last_mut() {
             Some(run)
-                if run
-                    .last()
-                    .is_some_and(|&(a, b)| next(a) == Some(earlier) && next(b) == Some(later)) =>
+                if run.len() < MAX_RUN
+                    && run.last().is_some_and(|&(a, b)| {
+                        next(a) == Some(earlier) && next(b) == Some(later)
+                    }) =>
             {
                 run.push((earlier, later));
             }
@@ -175,5 +179,28 @@ impl<'b> IntoIterator for &'b Chars<'_> {
 
     fn into_iter(self) -> Self::IntoIter {
         self.0.iter()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn runs_follow_each_other_in_both_places_and_are_bounded() {
+        let bodies: Vec<usize> = (0..100).collect();
+        let pairs = [(0, 10), (1, 11), (5, 12), (6, 13), (7, 20)];
+        let found = runs(&pairs, &bodies);
+        assert_eq!(
+            found,
+            [
+                vec![(0, 10), (1, 11)],
+                vec![(5, 12), (6, 13)],
+                vec![(7, 20)]
+            ]
+        );
+        let all: Vec<Pair> = (0..50).map(|i| (i, i + 50)).collect();
+        let lengths: Vec<usize> = runs(&all, &bodies).iter().map(Vec::len).collect();
+        assert_eq!(lengths, [MAX_RUN, 50 - MAX_RUN]);
     }
 }

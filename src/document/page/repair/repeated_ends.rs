@@ -75,6 +75,9 @@ impl Page<'_> {
 
     /// How much more of a fragment's words stand in the article of an open end than in the one it stands in now.
     fn homesickness(&self, left: usize, right: usize) -> f32 {
+        if self.section[left] == self.section[right] {
+            return 0.0;
+        }
         let (home, here) = self.affinities(left, right);
         home - here
     }
