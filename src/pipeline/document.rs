@@ -147,7 +147,12 @@ pub fn briefs(
             .map(|article| guarded(|| Ok(Prepared::new(article, model))))
             .collect::<Result<_, _>>()?;
         let borrowed: Vec<&Prepared> = prepared.iter().collect();
-        let states = guarded(|| stages::encode(&borrowed, model, options.batch_tokens))?;
+        // A short document is encoded while the dictionary that candidates wait for is still being read.
+        let (states, found) = rayon::join(
+            || guarded(|| stages::encode(&borrowed, model, options.batch_tokens)),
+            || guarded(|| Ok(find_candidates(&borrowed, model))),
+        );
+        let (states, ()) = (states?, found?);
         let briefs: Vec<ArticleBrief> = prepared
             .par_iter()
             .zip(&states)
@@ -156,6 +161,12 @@ pub fn briefs(
         out.extend(briefs);
     }
     Ok(out)
+}
+
+fn find_candidates(articles: &[&Prepared], model: &Model) {
+    articles.par_iter().for_each(|article| {
+        article.candidates(model);
+    });
 }
 
 /// Cuts a list into groups of at most [`MAX_GROUP_CHARS`] or one.

@@ -15,6 +15,7 @@ use crate::model::{ArticleTokens, Model};
 use crate::output::record::ArticleBrief;
 use crate::text::fold::fold;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::OnceLock;
 
 /// Articles encoded together have about this much text, or are one article: some 50 MiB of hidden states.
 pub(super) const MAX_GROUP_CHARS: usize = 32_768;
@@ -29,7 +30,8 @@ pub(super) struct Prepared {
     text: Vec<char>,
     sentences: Vec<Span>,
     salience: Vec<[f32; salience::FEATURES]>,
-    candidates: Vec<Candidate>,
+    /// Found at the first call of [`Prepared::candidates`].
+    candidates: OnceLock<Vec<Candidate>>,
     tokens: TokenizedArticle,
 }
 
@@ -52,7 +54,6 @@ impl Prepared {
         text.truncate(MAX_ANALYSED_CHARS);
         let sentences = sentence::sentences(&text);
         let salience = salience::features(&title, &text, &sentences);
-        let candidates = candidates(&title, &text, &sentences, model.frequency());
         let tokens = TokenizedArticle::new(model.tokenizer(), &title, &text, model.max_tokens());
         Self {
             article,
@@ -61,9 +62,15 @@ impl Prepared {
             text,
             sentences,
             salience,
-            candidates,
+            candidates: OnceLock::new(),
             tokens,
         }
+    }
+
+    /// Phrases that may be keywords. Finding them waits for the dictionary, which the encoder does not need.
+    pub fn candidates(&self, model: &Model) -> &[Candidate] {
+        self.candidates
+            .get_or_init(|| candidates(&self.title, &self.text, &self.sentences, model.frequency()))
     }
 
     /// Tokens that the encoder computes for it, marks and overlaps included.
@@ -102,7 +109,7 @@ pub(super) fn read(
             text: &prepared.text,
             sentences: &prepared.sentences,
             salience: &prepared.salience,
-            candidates: &prepared.candidates,
+            candidates: prepared.candidates(model),
             tokens: &prepared.tokens,
         },
         states,
@@ -135,7 +142,7 @@ pub(super) fn read(
                 folded_title: &prepared.title,
                 folded_text: &prepared.text,
             },
-            &prepared.candidates,
+            prepared.candidates(model),
             &scores.keywords,
             options.keywords,
         ),

@@ -101,7 +101,13 @@ fn open_chunk(tasks: Vec<Task>, job: &Job<'_>) -> Vec<Group> {
             documents: documents.into_iter().flatten().flatten().collect(),
             articles: articles
                 .into_par_iter()
-                .map(|article| guarded(|| Ok(Prepared::new(article, job.model))))
+                .map(|article| {
+                    guarded(|| {
+                        let prepared = Prepared::new(article, job.model);
+                        prepared.candidates(job.model);
+                        Ok(prepared)
+                    })
+                })
                 .collect(),
         });
     }
