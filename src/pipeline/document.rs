@@ -150,7 +150,7 @@ pub fn briefs(
         // A short document is encoded while the dictionary that candidates wait for is still being read.
         let (states, found) = rayon::join(
             || guarded(|| stages::encode(&borrowed, model, options.batch_tokens)),
-            || guarded(|| Ok(find_candidates(&borrowed, model))),
+            || find_candidates(&borrowed, model),
         );
         let (states, ()) = (states?, found?);
         let briefs: Vec<ArticleBrief> = prepared
@@ -163,10 +163,13 @@ pub fn briefs(
     Ok(out)
 }
 
-fn find_candidates(articles: &[&Prepared], model: &Model) {
-    articles.par_iter().for_each(|article| {
-        article.candidates(model);
-    });
+fn find_candidates(articles: &[&Prepared], model: &Model) -> Result<(), Problem> {
+    guarded(|| {
+        articles.par_iter().for_each(|article| {
+            article.candidates(model);
+        });
+        Ok(())
+    })
 }
 
 /// Cuts a list into groups of at most [`MAX_GROUP_CHARS`] or one.
