@@ -6,8 +6,8 @@ Encoders, on the token sequences that `jianbao bench --tokens` writes:
   PyTorch f32             the same module as in training/; bf16 with fused attention on a GPU, where there is one
   stock Candle f32        candle_transformers' BertModel of the same shape (random weights), one sequence at a time
 
-End to end, on the same articles:
-  jianbao                 `jianbao bench --stage end-to-end`: decode, split, sector, summary, keywords, JSON
+End to end, on the same articles, block by block in turn (--block articles each):
+  jianbao                 `jianbao batch`, from a cold start to records on disk: decode, sector, summary, keywords, JSON
   a Python pipeline       what one would build instead: jieba, every sentence encoded (sentence-transformers style),
                           TextRank for the summary, KeyBERT-style candidates encoded for the keywords; ONNX Runtime int8
 
@@ -18,6 +18,7 @@ import argparse
 import json
 import pathlib
 import re
+import shutil
 import statistics
 import subprocess
 import sys
@@ -139,6 +140,37 @@ class Jianbao:
         return next(case["seconds"]["median"] for case in report["cases"] if case["dtype"] == self.dtype)
 
 
+class Batch:
+    """`jianbao batch` as a user runs it: loading, reading and writing count."""
+
+    def __init__(self, a, folder):
+        self.source, self.folder = folder / "block.jsonl", folder / "out"
+        self.command = [a.jianbao, "batch", str(self.source), "-o", str(self.folder), "--threads", str(a.threads), "--device", "cpu",
+                        "--batch-tokens", str(a.batch_tokens), "-q"]
+
+    def __call__(self, articles):
+        shutil.rmtree(self.folder, ignore_errors=True)
+        rows = (json.dumps(dict(id=str(i), **article), ensure_ascii=False) for i, article in enumerate(articles))
+        self.source.write_text("\n".join(rows), encoding="utf8")
+        began = time.perf_counter()
+        subprocess.run(self.command, check=True, capture_output=True)
+        seconds = time.perf_counter() - began
+        records = (self.folder / "results.jsonl").read_text(encoding="utf8").splitlines()
+        assert len(records) == len(articles) and not any('"error"' in record[:200] for record in records)
+        return seconds
+
+
+def over(blocks, work):
+    """Each call times `work` on the next block; `work` may return its own seconds."""
+    following = iter(blocks)
+
+    def call():
+        block, began = next(following), time.perf_counter()
+        seconds = work(block)
+        return seconds if seconds is not None else time.perf_counter() - began
+    return call
+
+
 class Timed:
     def __init__(self, work):
         self.work = work
@@ -225,11 +257,11 @@ def table(title, seconds, amount, unit):
     best = {}
     for name, values in seconds.items():
         if name.startswith("jianbao"):
-            best["int8" if "int8" in name else "f32"] = statistics.median(values)
+            best[name.removeprefix("jianbao").strip()] = statistics.median(values)
     for name, values in seconds.items():
         median = statistics.median(values)
         spread = (max(values) - min(values)) / 2 / median
-        ratio = "–" if name.startswith("jianbao") else ", ".join(f"{kind} {median / own:.2f}×" for kind, own in best.items())
+        ratio = "–" if name.startswith("jianbao") else ", ".join(f"{kind} {median / own:.2f}×".strip() for kind, own in best.items())
         out.append(f"| {name} | {amount / median:.1f} | ±{100 * spread:.0f} % | {ratio} |")
     return "\n".join(out) + "\n"
 
@@ -242,49 +274,20 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-tokens", type=int, default=4096)
+    parser.add_argument("--block", type=int, default=200, help="articles a block, end to end")
+    parser.add_argument("--stage", choices=["encoder", "end-to-end", "all"], default="all")
     parser.add_argument("--output", type=pathlib.Path)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
     with tempfile.TemporaryDirectory() as folder:
         folder = pathlib.Path(folder)
-        tokens = folder / "tokens.jsonl"
-        texts = ["--input", str(a.input)] if a.input else ["--mix", a.mix]
-        subprocess.run([a.jianbao, "bench", *texts, "--stage", "encoder", "--dtype", "f32", "--device", "cpu", "--batch-tokens", "4096",
-                        "--rounds", "1", "--seconds", "0", "--tokens", str(tokens), "--json", "-q"], check=True, capture_output=True)
-        rows = [json.loads(line) for line in open(tokens, encoding="utf8")]
-        sequences = [ids for row in rows for ids in row["windows"]]
+        if a.input and a.stage == "end-to-end":
+            rows = [json.loads(line) for line in open(a.input, encoding="utf8")]
+        else:
+            rows = tokenized(a, folder / "tokens.jsonl")
         encoder = load_encoder()
         plain, int8 = export(encoder, folder)
-        stock = folder / "bert"
-        stock.mkdir()
-        stock_bert(stock)
-        batches = padded_batches(sequences, a.batch_tokens)
-        tensors = [(torch.from_numpy(ids), torch.from_numpy(mask)) for ids, mask in batches]
         runner = lambda path: (lambda s: lambda ids, mask: s.run(None, dict(ids=ids, mask=mask))[0])(session(path, a.threads))
-        all_of = lambda run: Timed(lambda: [run(ids, mask) for ids, mask in batches])
-        def pytorch():
-            with torch.no_grad():
-                for ids, mask in tensors:
-                    encoder(ids, mask)
-        with torch.no_grad():
-            largest = max(float((torch.from_numpy(runner(plain)(ids, mask)) - encoder(torch.from_numpy(ids), torch.from_numpy(mask)))
-                                [torch.from_numpy(mask) == 1].abs().max()) for ids, mask in batches[:2])
-        assert largest < 1e-3, f"the export differs by {largest}"
-        peers = {
-            "jianbao f32": Jianbao(a, "encoder", "f32"), "jianbao int8": Jianbao(a, "encoder", "int8"),
-            "ONNX Runtime f32": all_of(runner(plain)), "ONNX Runtime int8": all_of(runner(int8)),
-            "PyTorch f32": Timed(pytorch), "stock Candle BERT f32": Jianbao(a, "encoder", "f32", stock),
-        }
-        if torch.cuda.is_available():
-            on_gpu = load_encoder().to("cuda", torch.bfloat16)
-            def gpu():
-                with torch.no_grad():
-                    for ids, mask in tensors:
-                        on_gpu(ids.to("cuda"), mask.to("cuda")).float().cpu()
-            peers["PyTorch bf16 on the GPU"] = Timed(gpu)
-        count = sum(len(ids) for ids in sequences)
-        padded = sum(ids.size for ids, _ in batches)
-        title = f"Encoder: {len(sequences)} sequences, {count} tokens ({100 * (padded / count - 1):.1f} % more with padding)"
         parts = [f"{machine(a)}; {a.threads} threads, batches of {a.batch_tokens} tokens, medians of rounds in turn\n"]
 
         def keep(table):
@@ -294,14 +297,68 @@ def main():
                 a.output.write_text(text, encoding="utf8")
             return text
 
-        parts.append(compare(title, peers, count, "tokens", a.rounds, keep))
-        articles = [dict(title=row["title"], text=row["text"]) for row in rows]
-        pipeline = PythonPipeline(runner(int8), a.batch_tokens)
-        peers = {"jianbao f32": Jianbao(a, "end-to-end", "f32"), "jianbao int8": Jianbao(a, "end-to-end", "int8"),
-                 "Python pipeline (ONNX Runtime int8)": Timed(lambda: pipeline(articles))}
-        chars = sum(len(article["text"]) for article in articles)
-        title = f"End to end: {len(articles)} articles, {chars} characters"
-        print(keep(compare(title, peers, len(articles), "articles", max(1, a.rounds // 2), lambda _: None)))
+        if a.stage != "end-to-end":
+            parts.append(encoders(a, rows, encoder, plain, int8, runner, folder, keep))
+        if a.stage != "encoder":
+            parts.append(end_to_end(a, rows, runner(int8), folder, keep))
+        print("\n".join(parts))
+
+
+def tokenized(a, path):
+    """Articles with the token sequences that jianbao's encoder reads."""
+    texts = ["--input", str(a.input)] if a.input else ["--mix", a.mix]
+    subprocess.run([a.jianbao, "bench", *texts, "--stage", "encoder", "--dtype", "f32", "--device", "cpu", "--batch-tokens", "4096",
+                    "--rounds", "1", "--seconds", "0", "--tokens", str(path), "--json", "-q"], check=True, capture_output=True)
+    return [json.loads(line) for line in open(path, encoding="utf8")]
+
+
+def encoders(a, rows, encoder, plain, int8, runner, folder, keep):
+    sequences = [ids for row in rows for ids in row["windows"]]
+    stock = folder / "bert"
+    stock.mkdir()
+    stock_bert(stock)
+    batches = padded_batches(sequences, a.batch_tokens)
+    tensors = [(torch.from_numpy(ids), torch.from_numpy(mask)) for ids, mask in batches]
+    all_of = lambda run: Timed(lambda: [run(ids, mask) for ids, mask in batches])
+
+    def pytorch():
+        with torch.no_grad():
+            for ids, mask in tensors:
+                encoder(ids, mask)
+    with torch.no_grad():
+        largest = max(float((torch.from_numpy(runner(plain)(ids, mask)) - encoder(torch.from_numpy(ids), torch.from_numpy(mask)))
+                            [torch.from_numpy(mask) == 1].abs().max()) for ids, mask in batches[:2])
+    assert largest < 1e-3, f"the export differs by {largest}"
+    peers = {
+        "jianbao f32": Jianbao(a, "encoder", "f32"), "jianbao int8": Jianbao(a, "encoder", "int8"),
+        "ONNX Runtime f32": all_of(runner(plain)), "ONNX Runtime int8": all_of(runner(int8)),
+        "PyTorch f32": Timed(pytorch), "stock Candle BERT f32": Jianbao(a, "encoder", "f32", stock),
+    }
+    if torch.cuda.is_available():
+        on_gpu = load_encoder().to("cuda", torch.bfloat16)
+
+        def gpu():
+            with torch.no_grad():
+                for ids, mask in tensors:
+                    on_gpu(ids.to("cuda"), mask.to("cuda")).float().cpu()
+        peers["PyTorch bf16 on the GPU"] = Timed(gpu)
+    count = sum(len(ids) for ids in sequences)
+    padded = sum(ids.size for ids, _ in batches)
+    title = f"Encoder: {len(sequences)} sequences, {count} tokens ({100 * (padded / count - 1):.1f} % more with padding)"
+    return compare(title, peers, count, "tokens", a.rounds, keep)
+
+
+def end_to_end(a, rows, run, folder, keep):
+    articles = [dict(title=row.get("title", ""), text=row["text"]) for row in rows]
+    count = max(1, len(articles) // a.block)
+    size = len(articles) // count
+    blocks = [articles[i * size:(i + 1) * size] for i in range(count)]
+    pipeline = PythonPipeline(run, a.batch_tokens)
+    pipeline(blocks[0][:4])
+    peers = {"jianbao": over(blocks, Batch(a, folder)), "Python pipeline (ONNX Runtime int8)": over(blocks, pipeline)}
+    chars = sum(len(article["text"]) for block in blocks for article in block)
+    title = f"End to end: {count} blocks of {size} articles, {chars} characters in all"
+    return compare(title, peers, size, "articles", count, keep)
 
 
 if __name__ == "__main__":

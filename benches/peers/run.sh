@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # jianbao against its peers on the same texts, tokens and threads: one command.
-#   benches/peers/run.sh [--input FILE.jsonl] [--threads N] [--rounds N] [--output FILE.md]
+#   benches/peers/run.sh [--input FILE.jsonl] [--threads N] [--rounds N] [--stage encoder|end-to-end] [--output FILE.md]
 # Needs Python 3.11 and PyPI; the environment is made in target/peers-venv.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
