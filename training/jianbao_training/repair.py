@@ -39,31 +39,44 @@ def cut_place(paragraph, rng):
 
 
 def torn_pages(articles, out, pages, rng):
-    """Other damage than `make_pages.py` does: several cuts an article, most rests in place
-    (a column ended there), others anywhere on the page, three-way
-    interleaving, rests that are missing, headings inside articles, blank lines or none, datelines or none."""
+    """Other damage than `make_pages.py` does: several cuts an article, most rests in place (a column ended there), others
+    anywhere on the page, alone or with paragraphs that follow them, three-way interleaving, rests that are missing,
+    headings inside articles, blank lines or none, datelines or none."""
     out.mkdir(parents=True, exist_ok=True)
     for n in range(pages):
         style, blank = rng.choice(["columns", "anywhere", "interleaved"]), rng.random() < 0.5
-        blocks, joins, displaced = [], {}, []     # block: (key, kind, text); joins: left key → right key
+        blocks, joins, displaced, gold_keys = [], {}, [], []   # block: (key, kind, text); joins: left key → right key
         for k, r in enumerate(rng.sample(articles, rng.randint(3, 10))):
-            body, headed = [], rng.random() < 0.3
+            body, headed, reading = [], rng.random() < 0.3, []
+            target, along = body, 0               # where the next `along` paragraphs go: with a displaced rest
             for p, paragraph in enumerate(q.strip() for q in r["text"].split("\n") if q.strip()):
+                if along == 0:
+                    target = body
+                along -= along > 0
                 key = (k, p, 0)
                 opening = HEADING.match(paragraph)
                 if headed and opening and rng.random() < 0.5:
-                    body.append([(k, p, -1), "body", rng.choice(["", "", "一、", "亮点：", "■"]) + opening[1]])
+                    target.append([(k, p, -1), "body", rng.choice(["", "", "一、", "亮点：", "■"]) + opening[1]])
+                    reading.append((k, p, -1))
                     paragraph = paragraph[opening.end():]
                 at = cut_place(paragraph, rng) if len(paragraph) > 40 and rng.random() < 0.12 else None
-                body.append([key, "body", paragraph[:at]])
+                target.append([key, "body", paragraph[:at]])
+                reading.append(key)
                 if at is not None:
                     fate = rng.random()
                     if fate < 0.15:
                         continue                  # the rest is missing
                     rest = [(k, p, 1), "body", paragraph[at:]]
                     joins[key] = rest[0]
-                    (body if fate < 0.6 else displaced).append(rest)
+                    if fate < 0.5:
+                        target.append(rest)
+                    else:
+                        # A column's rest comes alone, with all that follows it, or with some of it.
+                        along = rng.choice([0, 0, 99, 99, rng.randint(1, 4)])
+                        target = [rest]
+                        displaced.append(target)
             blocks.append([[(k, -1, d), "title", deck] for d, deck in enumerate(r["title"].split())] + body)
+            gold_keys.append(reading)
         order = [b for article in blocks for b in article]
         if style == "interleaved" and len(blocks) >= 3:
             # The bodies of three neighbours alternate in runs, below the first one's headline.
@@ -86,9 +99,10 @@ def torn_pages(articles, out, pages, rng):
             if style == "columns":
                 # Below the text of a later article, or at the end of one before.
                 ends = [i for i in range(1, len(order)) if order[i][1] == "title" and order[i - 1][1] == "body"] + [len(order)]
-                order.insert(rng.choice(ends), rest)
             else:
-                order.insert(rng.choice([i + 1 for i, b in enumerate(order) if b[1] == "body"]), rest)
+                ends = [i + 1 for i, b in enumerate(order) if b[1] == "body"]
+            at = rng.choice(ends)
+            order[at:at] = rest
         lines, line_of = [], {}
         noise = 0.02 if rng.random() < 0.3 else 0
         for key, kind, text in order:
@@ -97,8 +111,7 @@ def torn_pages(articles, out, pages, rng):
             line_of[key] = len(lines)
             lines.append(misread(text, rng, noise))
         rest_of = lambda key: [line_of[joins[key]]] if key in joins else []
-        gold = [dict(body=[[line_of[key]] + rest_of(key) for key, kind, _ in article if kind == "body" and key[2] != 1])
-                for article in blocks]
+        gold = [dict(body=[[line_of[key]] + rest_of(key) for key in reading]) for reading in gold_keys]
         stem = out / f"page-{n:04}"
         stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
         stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold, duplicate_lines=[])), encoding="utf8")
