@@ -6,6 +6,7 @@
 //! training_features articles [IDF_TABLE] < articles.jsonl   sentences and keyword candidates of each article
 //! training_features ngrams < articles.jsonl                 opening, rows and counts of the n-gram table (with title, without)
 //! training_features words < articles.jsonl                  the distinct words of each article
+//! training_features borders < articles.jsonl                rows of each paragraph's beginning and end in the tables of borders
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
 //! training_features repair DIR                              features of the joins and moves in question on DIR/page-*.txt
 //! ```
@@ -15,7 +16,7 @@
 )]
 
 use jianbao::analysis::{keywords::candidates::candidates, ngrams, salience};
-use jianbao::document::page::{self, headline, line};
+use jianbao::document::page::{self, borders, headline, line};
 use jianbao::document::{Span, sentence};
 use jianbao::text::document_frequency::{self, DocumentFrequency};
 use jianbao::text::{fold::fold, words::words};
@@ -40,12 +41,13 @@ fn main() {
         }
         ["ngrams"] => each_article(ngram_counts),
         ["words"] => each_article(distinct_words),
+        ["borders"] => each_article(borders),
         ["pages", dir] => pages(dir),
         #[cfg(feature = "embedded-model")]
         ["repair", dir] => repair(dir),
         _ => {
             eprintln!(
-                "usage: training_features articles [IDF_TABLE] | ngrams | words | pages DIR | repair DIR"
+                "usage: training_features articles [IDF_TABLE] | ngrams | words | borders | pages DIR | repair DIR"
             );
             std::process::exit(2);
         }
@@ -74,7 +76,7 @@ fn read(row: &Value) -> (Vec<char>, Vec<char>) {
     let article = article.into_iter().next().unwrap_or_default();
     (
         row["title"].as_str().unwrap_or_default().chars().collect(),
-        article.text,
+        article.reading().text,
     )
 }
 
@@ -116,6 +118,21 @@ fn ngram_counts(row: &Value) -> Value {
         "titled": ngrams::counts(&title, &text),
         "untitled": ngrams::counts(&[], &text),
     })
+}
+
+/// Of each paragraph of prose: rows of its beginning, without the dateline, and of its end.
+fn borders(row: &Value) -> Value {
+    let text: Vec<char> = row["text"].as_str().unwrap_or_default().chars().collect();
+    let folded = fold(&text);
+    let paragraphs: Vec<Value> = line::lines(&text)
+        .into_iter()
+        .filter(|line| line.kind == line::LineKind::Body)
+        .map(|line| {
+            let prose = &line.span.of(&folded)[line.dateline_chars..];
+            json!([borders::opening_rows(prose), borders::closing_rows(prose)])
+        })
+        .collect();
+    json!(paragraphs)
 }
 
 fn distinct_words(row: &Value) -> Value {
@@ -171,7 +188,8 @@ fn repair(dir: &str) {
     for path in page_files(dir) {
         let text = read_page(&path);
         let line = |span: &Span| line_number(&text, span.start);
-        let found = questions(&text, page::blocks(&text, Layout::Page), &model);
+        let known = true_joins(&text, &path);
+        let found = questions(&text, page::blocks(&text, Layout::Page), &model, &known);
         let joins: Vec<Value> = (found.joins.iter())
             .map(|(left, right, features)| json!([line(left), line(right), round(features)]))
             .collect();
@@ -186,12 +204,42 @@ fn repair(dir: &str) {
     }
 }
 
+/// Where the two fragments of each cut paragraph begin, by the page's gold file.
+#[cfg(feature = "embedded-model")]
+fn true_joins(text: &[char], page: &Path) -> Vec<(usize, usize)> {
+    let starts: Vec<usize> = std::iter::once(0)
+        .chain((0..text.len()).filter(|&i| text[i] == '\n').map(|i| i + 1))
+        .collect();
+    // Lines begin after their indent, as blocks do.
+    let start = |line: &Value| {
+        let start =
+            starts[usize::try_from(line.as_u64().expect("a line number")).expect("it is small")];
+        start
+            + text[start..]
+                .iter()
+                .take_while(|c| c.is_whitespace())
+                .count()
+    };
+    let gold = read_gold(page);
+    let articles = gold["articles"].as_array().into_iter().flatten();
+    let paragraphs = articles.flat_map(|article| article["body"].as_array().into_iter().flatten());
+    let lines = paragraphs.filter_map(Value::as_array);
+    lines
+        .flat_map(|lines| lines.windows(2))
+        .map(|pair| (start(&pair[0]), start(&pair[1])))
+        .collect()
+}
+
+fn read_gold(page: &Path) -> Value {
+    let gold = std::fs::read_to_string(page.with_extension("gold.json")).expect("a gold file");
+    serde_json::from_str(&gold).expect("JSON")
+}
+
 fn pages(dir: &str) {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for path in page_files(dir) {
         let text = read_page(&path);
-        let gold = std::fs::read_to_string(path.with_extension("gold.json")).expect("a gold file");
-        let gold: Value = serde_json::from_str(&gold).expect("JSON");
+        let gold = read_gold(&path);
         let title_lines: BTreeSet<usize> = gold["articles"]
             .as_array()
             .into_iter()

@@ -1,6 +1,6 @@
 //! One article, put together from places on its page.
 
-use super::Span;
+use super::{Reading, Span};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -28,9 +28,9 @@ pub struct Article {
     /// Credits as printed: `全媒体记者 曹娟`, `通讯员 陶韬`.
     pub byline: Vec<String>,
     pub dateline: Option<Dateline>,
-    /// Where bylines and dateline stood.
+    /// Lines that are bylines and nothing else.
     pub credit_spans: Vec<Span>,
-    /// The body in reading order.
+    /// The body in reading order, as printed.
     pub text: Vec<char>,
     /// Where `text` came from.
     pub spans: Vec<Span>,
@@ -38,6 +38,8 @@ pub struct Article {
     pub paragraph_starts: Vec<usize>,
     /// Places in `text`: paragraphs that are headings, list items or verse.
     pub headings: Vec<Span>,
+    /// Places in `text`: datelines and credits that a paragraph opens or ends with. They are printed, not analysed.
+    pub asides: Vec<Span>,
 }
 
 impl Article {
@@ -84,5 +86,15 @@ impl Article {
 
     pub fn has_body(&self) -> bool {
         !self.text.is_empty()
+    }
+
+    /// What is analysed.
+    pub fn reading(&self) -> Reading {
+        Reading::new(&self.text, &self.asides)
+    }
+
+    /// Length of what is analysed, in characters.
+    pub fn reading_chars(&self) -> usize {
+        self.text.len() - self.asides.iter().map(|aside| aside.len()).sum::<usize>()
     }
 }

@@ -3,8 +3,10 @@
 pub mod article;
 pub mod decode;
 pub mod page;
+mod reading;
 pub mod sentence;
 mod span;
 
 pub use article::{Article, Dateline};
+pub use reading::Reading;
 pub use span::Span;

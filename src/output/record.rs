@@ -87,7 +87,7 @@ pub struct ArticleBrief {
     pub title: String,
     pub byline: Vec<String>,
     pub dateline: Option<Dateline>,
-    /// The body in reading order, paragraphs separated by `\n`.
+    /// The body in reading order as printed, datelines too, paragraphs separated by `\n`.
     pub text: String,
     /// Where `text` came from in the decoded input, in reading order.
     pub spans: Vec<Span>,

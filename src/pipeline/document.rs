@@ -209,9 +209,9 @@ fn warnings(encoding: &str, undecodable: usize, page: &Page) -> Vec<Warning> {
     for article in page
         .articles
         .iter()
-        .filter(|article| article.text.len() > MAX_ANALYSED_CHARS)
+        .filter(|article| article.reading_chars() > MAX_ANALYSED_CHARS)
     {
-        let chars = article.text.len();
+        let chars = article.reading_chars();
         let message = format!(
             "only the first {MAX_ANALYSED_CHARS} of an article's {chars} characters were analysed"
         );

@@ -7,7 +7,7 @@ use crate::analysis::keywords::Places;
 use crate::analysis::keywords::candidates::{Candidate, candidates};
 use crate::analysis::summary::Sentences;
 use crate::analysis::{keywords, salience, sector, summary};
-use crate::document::{Article, Span, sentence};
+use crate::document::{Article, Reading, Span, sentence};
 use crate::encoder::batching;
 use crate::encoder::window::TokenizedArticle;
 use crate::encoder::{EncodeError, HiddenStates};
@@ -26,6 +26,9 @@ pub const MAX_ANALYSED_CHARS: usize = 30_000;
 pub(super) struct Prepared {
     article: Article,
     printed_title: Vec<char>,
+    /// The article's text without datelines and credits.
+    reading: Reading,
+    /// Title and reading, folded.
     title: Vec<char>,
     text: Vec<char>,
     sentences: Vec<Span>,
@@ -50,7 +53,8 @@ pub(super) fn guarded<T>(step: impl FnOnce() -> Result<T, EncodeError>) -> Resul
 impl Prepared {
     pub fn new(article: Article, model: &Model) -> Self {
         let printed_title: Vec<char> = article.title.chars().collect();
-        let (title, mut text) = (fold(&printed_title), fold(&article.text));
+        let reading = article.reading();
+        let (title, mut text) = (fold(&printed_title), fold(&reading.text));
         text.truncate(MAX_ANALYSED_CHARS);
         let sentences = sentence::sentences(&text);
         let salience = salience::features(&title, &text, &sentences);
@@ -58,6 +62,7 @@ impl Prepared {
         Self {
             article,
             printed_title,
+            reading,
             title,
             text,
             sentences,
@@ -115,7 +120,21 @@ pub(super) fn read(
         states,
     )?;
     let (sector, sectors) = sector::rank(model.taxonomy(), &scores.sectors);
-    let article = &prepared.article;
+    let (article, reading) = (&prepared.article, &prepared.reading);
+    let headings: Vec<Span> = (article.headings.iter())
+        .map(|&heading| reading.read(heading))
+        .collect();
+    let sentences = Sentences {
+        text: &reading.text,
+        folded: &prepared.text,
+        sentences: &prepared.sentences,
+        headings: &headings,
+    };
+    let mut summary = summary::choose(&sentences, &scores.salience, options.summary);
+    for sentence in &mut summary {
+        sentence.span = reading.printed(sentence.span);
+        sentence.text = sentence.span.text(&article.text);
+    }
     Ok(ArticleBrief {
         title: article.title.clone(),
         byline: article.byline.clone(),
@@ -125,20 +144,11 @@ pub(super) fn read(
         title_spans: article.title_spans.clone(),
         sector,
         sectors,
-        summary: summary::choose(
-            &Sentences {
-                text: &article.text,
-                folded: &prepared.text,
-                sentences: &prepared.sentences,
-                headings: &article.headings,
-            },
-            &scores.salience,
-            options.summary,
-        ),
+        summary,
         keywords: keywords::choose(
             &Places {
                 title: &prepared.printed_title,
-                text: &article.text,
+                text: &reading.text,
                 folded_title: &prepared.title,
                 folded_text: &prepared.text,
             },

@@ -14,3 +14,12 @@ pub fn fnv1a(text: &[char]) -> u64 {
 pub fn row(text: &[char], rows: usize) -> usize {
     (fnv1a(text) % rows as u64) as usize
 }
+
+/// Tables of logits hold them in units of one sixteenth, around 128.
+const UNIT: f32 = 16.0;
+
+/// The sum of the logits in some rows of a table.
+pub fn logit(table: &[u8], rows: impl IntoIterator<Item = usize>) -> f32 {
+    let logit = |row: usize| (f32::from(table[row]) - 128.0) / UNIT;
+    rows.into_iter().map(logit).sum()
+}

@@ -55,6 +55,8 @@ proptest! {
                 rebuilt.extend_from_slice(span.of(&chars));
             }
             prop_assert_eq!(&rebuilt, &article.text);
+            prop_assert!(article.asides.is_sorted() && article.asides.iter().all(|aside| aside.end <= rebuilt.len()));
+            prop_assert_eq!(article.reading().text.len(), article.reading_chars());
             for span in article.spans.iter().chain(&article.title_spans).chain(&article.credit_spans) {
                 prop_assert!(!used[span.start..span.end].contains(&true), "{:?} is used twice", span);
                 used[span.start..span.end].fill(true);
@@ -92,6 +94,7 @@ proptest! {
             let mut last = 0;
             for sentence in &article.summary {
                 prop_assert_eq!(&sentence.span.text(&text), &sentence.text);
+                prop_assert!(!sentence.text.contains("讯(记者"), "a dateline: {}", sentence.text);
                 prop_assert!(sentence.span.start >= last);
                 last = sentence.span.end;
             }

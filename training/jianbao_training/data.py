@@ -1,6 +1,7 @@
 """Reading `../shared/data`. Reserved articles are never opened here."""
 
 import gzip
+import hashlib
 import json
 import pathlib
 import unicodedata
@@ -16,7 +17,9 @@ def rows(path):
         return [json.loads(line) for line in lines]
 
 
-OWN_LABELS = pathlib.Path(__file__).parent.parent / "labels/articles.jsonl"
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+OWN_LABELS = ROOT / "training/labels/articles.jsonl"
+TRADITIONAL = ROOT / "prompts/traditional.txt"
 
 
 def own_extracts(news):
@@ -34,6 +37,21 @@ def sector_labels(shared_data):
     labels = {r["id"]: r for r in rows(shared_data / "sectors/train.jsonl")}
     labels |= {r["id"]: dict(id=r["id"], sector=r["sector"], also=r["sector_also"]) for r in rows(OWN_LABELS)}
     return labels
+
+
+def simplified_to_traditional():
+    """A table for `str.translate`, from the one that the program folds by."""
+    table = {}
+    for line in TRADITIONAL.read_text(encoding="utf8").splitlines():
+        if not line.startswith("#"):
+            for k in range(0, len(line) - 1, 2):
+                table.setdefault(ord(line[k + 1]), line[k])
+    return table
+
+
+def for_repair(article):
+    """One article in seven: kept from the tables that page repair's networks read, which are trained on its pages."""
+    return int(hashlib.sha256(article["id"].encode()).hexdigest(), 16) % 7 == 0
 
 
 def fold(text):

@@ -17,7 +17,8 @@ import numpy as np
 
 from .small_network import SEED, fit
 
-NETWORKS, UNITS = 4, 24
+NETWORKS, UNITS = 8, 24
+PAGES = 1600
 
 
 def single_pages(articles, out, pages, rng):
@@ -88,13 +89,13 @@ def main():
     parts = []
     for seed, damage in enumerate(("none", "light", "heavy")):
         folder = work / f"pages-{damage}"
-        subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", "800",
+        subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", str(PAGES),
                         "--seed", str(9000 + seed), "--damage", damage], check=True)
         parts.append(features(program, folder))
         restyled_pages(folder, work / f"pages-{damage}-restyled", rng)
         parts.append(features(program, work / f"pages-{damage}-restyled"))
     usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
-    single_pages(usable, work / "pages-single", 1400, rng)
+    single_pages(usable, work / "pages-single", 2 * PAGES, rng)
     parts.append(features(program, work / "pages-single"))
     x, y, held_out = (np.concatenate([p[k] for p in parts]) for k in range(3))
     scores = fit(x, y, held_out, NETWORKS, UNITS, out)

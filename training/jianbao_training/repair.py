@@ -2,7 +2,7 @@
 seam, the words of both articles, distance, and the other candidates of both sides. Moves: does a paragraph go along
 with the fragment before it?
 
-Pages come from `make_pages.py` on the training news, from pages with other damage (`torn_pages`), and from the former
+Pages come from `make_pages.py` on training news that no table has seen (`for_repair`), from pages with other damage (`torn_pages`), and from the former
 misread; all are read by the program with the model it ships.
 
 usage: python -m jianbao_training.repair WORK SHARED FEATURES_PROGRAM MODEL_DIR     (after the model is exported)
@@ -18,12 +18,14 @@ import sys
 
 import numpy as np
 
+from .data import for_repair, simplified_to_traditional
 from .small_network import SEED, fit
 
 NETWORKS, UNITS = 6, 16
 PAGES = 800
 HEADING = re.compile(r"([^。！？：“”]{6,22})[。！？](?=.{40})")    # the sentence a paragraph opens with
 TERMINAL = "。！？”’；：…）)》"
+TRADITIONAL = simplified_to_traditional()
 LOOKALIKE = "日曰目自白百人入八大太天夫未末土士己已巳干千于王玉主贝见刀力万方"
 
 
@@ -41,7 +43,7 @@ def cut_place(paragraph, rng):
 def torn_pages(articles, out, pages, rng):
     """Other damage than `make_pages.py` does: several cuts an article, most rests in place (a column ended there), others
     anywhere on the page, alone or with paragraphs that follow them, three-way interleaving, rests that are missing,
-    headings inside articles, blank lines or none, datelines or none."""
+    headings inside articles, blank lines or none, two pages in one file, Traditional characters."""
     out.mkdir(parents=True, exist_ok=True)
     for n in range(pages):
         style, blank = rng.choice(["columns", "anywhere", "interleaved"]), rng.random() < 0.5
@@ -105,11 +107,17 @@ def torn_pages(articles, out, pages, rng):
             order[at:at] = rest
         lines, line_of = [], {}
         noise = 0.02 if rng.random() < 0.3 else 0
-        for key, kind, text in order:
+        traditional = rng.random() < 0.1
+        # Two pages in one file: what was torn may have gone to the other page.
+        page_break = rng.randrange(len(order)) if rng.random() < 0.1 else None
+        for place, (key, kind, text) in enumerate(order):
+            if place == page_break:
+                lines += ["", f"第{rng.randint(1, 16)}版"]
             if lines and (blank or kind == "title"):
                 lines.append("")
             line_of[key] = len(lines)
-            lines.append(misread(text, rng, noise))
+            text = misread(text, rng, noise)
+            lines.append(text.translate(TRADITIONAL) if traditional else text)
         rest_of = lambda key: [line_of[joins[key]]] if key in joins else []
         gold = [dict(body=[[line_of[key]] + rest_of(key) for key in reading]) for reading in gold_keys]
         stem = out / f"page-{n:04}"
@@ -154,12 +162,14 @@ def questions(program, folder):
 def main():
     work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], pathlib.Path(sys.argv[4])
     rng = random.Random(SEED)
-    articles = [json.loads(line) for line in open(work / "news.jsonl", encoding="utf8")]
+    articles = [a for a in map(json.loads, open(work / "news.jsonl", encoding="utf8")) if for_repair(a)]
+    own = work / "news-repair.jsonl"
+    own.write_text("".join(json.dumps(a, ensure_ascii=False) + "\n" for a in articles), encoding="utf8")
     usable = [a for a in articles if 6 <= len(a["title"]) <= 45 and 200 <= len(a["text"]) <= 2400]
     parts = []
     for seed, damage in ((1, "light"), (2, "heavy")):
         folder = work / f"pages-{damage}"
-        subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", str(PAGES),
+        subprocess.run([sys.executable, shared / "tools/make_pages.py", own, folder, "--pages", str(PAGES),
                         "--seed", str(9000 + seed), "--damage", damage], check=True)
         parts.append(questions(program, folder))
     torn_pages(usable, work / "pages-torn", PAGES, rng)

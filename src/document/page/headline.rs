@@ -4,6 +4,7 @@
 //! apart is the page: whether a dateline or byline follows as under the other headlines, and whether the text
 //! goes on about the same things after it.
 
+use super::borders;
 use super::line::{Line, LineKind, ends_sentence};
 use super::network::Network;
 use crate::document::Span;
@@ -13,7 +14,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Length of [`features`].
-pub const FEATURES: usize = 51;
+pub const FEATURES: usize = 57;
 /// How much text before and after a line its words are compared with.
 const CONTEXT_CHARS: usize = 400;
 /// How much of a page says which of its words are rare: a longer page has no more to say.
@@ -135,6 +136,12 @@ fn is_credit(line: &Line) -> bool {
     line.dateline_chars > 0 || line.kind == LineKind::Byline
 }
 
+/// `（本报记者 …）`, `（作者为…）`: a line of its own in brackets, as closes an article.
+fn in_brackets(line: &[char]) -> bool {
+    let first = matches!(line.first(), Some('（' | '('));
+    first && matches!(line.last(), Some('）' | ')'))
+}
+
 /// What the network reads of line `i`, a [`LineKind::Short`] line.
 pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let line = &lines[i];
@@ -176,6 +183,16 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         .is_some_and(|l| {
             l.kind == LineKind::Byline && PATTERNS.photo_credit.is_match(&l.span.text(&page.folded))
         });
+    // The paragraphs that would close the article above and open the one below.
+    let body_before = lines[..run_start].iter().rev().take(4).find(is_prose);
+    let body_after = lines[run_end + 1..].iter().take(4).find(is_prose);
+    let opens = body_after.map_or(0.0, |l| {
+        borders::opens(&l.span.of(&page.folded)[l.dateline_chars.min(l.span.len())..])
+    });
+    let closes = body_before.map_or(0.0, |l| borders::closes(l.span.of(&page.folded)));
+    // Credits above a headline close an article; credits below one open it.
+    let is_text = |l: &&Line| !matches!(l.kind, LineKind::Byline | LineKind::Furniture);
+    let before_credits = lines[..i].iter().rev().take(4).find(is_text);
     let length = |l: Option<&Line>| l.map_or(0.0, |l| (l.span.len() as f32 / 100.0).min(3.0));
     let (before, after) = (
         page.body_text(lines, i, false),
@@ -273,6 +290,12 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         prose_before,
         prose_after,
         flag(photo_below),
+        opens,
+        closes,
+        flag(previous.is_some_and(|l| l.kind == LineKind::Byline) && body(before_credits)),
+        flag(previous.is_some_and(|l| l.kind == LineKind::Byline) && short(before_credits)),
+        flag(previous.is_some_and(|l| in_brackets(l.span.of(&page.folded)))),
+        flag(PATTERNS.photo_credit.is_match(&text)),
     ]
 }
 

@@ -61,7 +61,7 @@ pub fn lines(text: &[char]) -> Vec<Line> {
 }
 
 fn kind_of(head: &[char], head_text: &str, len: usize, dateline_chars: usize) -> LineKind {
-    if len <= 80 && PATTERNS.furniture.is_match(head_text) {
+    if len <= 80 && dateline_chars == 0 && PATTERNS.furniture.is_match(head_text) {
         LineKind::Furniture
     } else if len <= 60 && dateline_chars == 0 && PATTERNS.byline.is_match(head_text) {
         LineKind::Byline
@@ -148,6 +148,8 @@ mod tests {
             "文/图 于晴",
             "摄影：石磊",
             "编辑：王小文",
+            "以上图片均为石磊摄（新华社发）",
+            "本版图片均由本报记者 石磊 摄",
         ] {
             assert!(
                 matches!(kind(byline), LineKind::Byline | LineKind::Furniture),
@@ -169,9 +171,12 @@ mod tests {
             "亮点：订单排到明年",
             "一、守住粮食安全底线",
             "谁来种地？",
+            "图片展记录拍摄背后",
         ] {
             assert_eq!(kind(short), LineKind::Short, "{short}");
         }
+        // The beginning of a dateline that a column cut.
+        assert_eq!(kind("东江日报2月17日讯(记者 林小"), LineKind::Body);
         assert_eq!(kind("记者来到田间，看到农机来回穿梭。"), LineKind::Body);
         assert_eq!(kind("市长强调记者要多下基层采访"), LineKind::Short);
     }

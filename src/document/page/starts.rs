@@ -6,8 +6,6 @@ use crate::text::hash;
 
 /// Rows of the table.
 pub const ROWS: usize = 1 << 14;
-/// The table holds logits in units of one sixteenth, around 128.
-const UNIT: f32 = 16.0;
 
 /// Logits by the first one, two and three characters, hashed. Trained by `training/jianbao_training/starts.py`.
 #[derive(Debug, Clone)]
@@ -29,15 +27,9 @@ impl SentenceStarts {
             .copied()
             .filter(|c| !c.is_whitespace())
             .collect();
-        ['1', '2', '3']
-            .into_iter()
-            .zip(1..=first.len())
-            .map(|(mark, n)| {
-                let gram = [&[mark], &first[..n]].concat();
-                let byte = self.rows[hash::row(&gram, ROWS)];
-                (f32::from(byte) - 128.0) / UNIT
-            })
-            .sum()
+        let marks = ['1', '2', '3'].into_iter().zip(1..=first.len());
+        let row = |(mark, n): (char, usize)| hash::row(&[&[mark], &first[..n]].concat(), ROWS);
+        hash::logit(&self.rows, marks.map(row))
     }
 }
 

@@ -1,7 +1,7 @@
 //! Which fragments may continue which open ends, and what speaks for each pair.
 
 use super::{Continuation, Page};
-use crate::document::page::BlockKind;
+use crate::document::page::{BlockKind, seams};
 use crate::text::fold::fold;
 use crate::text::words::word_across;
 use std::collections::HashMap;
@@ -22,6 +22,8 @@ const ADJACENT: f32 = 2.5;
 const DISTANCE: f32 = 0.25;
 const AFFINITY: f32 = 20.0;
 const WORD: f32 = 1.7;
+/// Of the logit of the characters that meet.
+const MEETING: f32 = 0.5;
 /// Characters on each side of a seam in which a word across it is looked for.
 const WORD_CHARS: usize = 12;
 /// Characters on each side of a seam in which marks that come in pairs are looked at: a paragraph, not a line of
@@ -31,7 +33,7 @@ const MARK_CHARS: usize = 4000;
 const MAX_LOGIT: f32 = 12.0;
 
 /// Length of [`Candidate::features`].
-pub const FEATURES: usize = 32;
+pub const FEATURES: usize = 35;
 
 /// A fragment that may continue an open end.
 pub(super) struct Candidate {
@@ -59,6 +61,8 @@ struct Asked {
     home: f32,
     here: f32,
     word: usize,
+    /// The logit of the characters that meet.
+    meeting: f32,
 }
 
 /// What the blocks of a page say before pairs are looked at.
@@ -107,6 +111,7 @@ impl Page<'_> {
                     let steps = at as isize - place as isize;
                     let (home, here) = self.affinities(left, right);
                     let word = self.word_across(left, right);
+                    let meeting = self.meeting(left, right);
                     let near = if steps == 1 {
                         ADJACENT
                     } else {
@@ -115,6 +120,7 @@ impl Page<'_> {
                     let worth = around.openness[at]
                         + near
                         + AFFINITY * (home - here)
+                        + MEETING * meeting
                         + if word > 0 { WORD } else { 0.0 };
                     let pair = Asked {
                         row,
@@ -123,6 +129,7 @@ impl Page<'_> {
                         home,
                         here,
                         word,
+                        meeting,
                     };
                     (worth, pair)
                 })
@@ -171,6 +178,7 @@ impl Page<'_> {
             home,
             here,
             word,
+            meeting,
         } = pair;
         let left = lefts[row];
         let (left_chars, right_chars) = (self.chars(left), self.chars(right));
@@ -219,6 +227,9 @@ impl Page<'_> {
             flag(unclosed(left_chars)),
             flag(unopened(right_chars)),
             length(lefts.len()).min(4.0),
+            meeting,
+            best.meets_better_than_rights(row, right, meeting),
+            best.meets_better_than_lefts(row, right, meeting),
         ]
     }
 
@@ -246,6 +257,14 @@ impl Page<'_> {
             return 2;
         }
         word_across(&[left.as_slice(), &right].concat(), left.len())
+    }
+
+    /// What the characters on both sides of a seam say of it, as a logit.
+    fn meeting(&self, left: usize, right: usize) -> f32 {
+        let (left, right) = (self.chars(left), self.chars(right));
+        let left = fold(&left[left.len().saturating_sub(WORD_CHARS)..]);
+        let right = fold(&right[..right.len().min(WORD_CHARS)]);
+        seams::logit(&left, &right).clamp(-MAX_LOGIT, MAX_LOGIT)
     }
 
     /// The beginning of a block, folded.
@@ -317,6 +336,8 @@ struct Best {
     by_row: HashMap<usize, TopTwo>,
     by_right: HashMap<usize, TopTwo>,
     home_of_right: HashMap<usize, TopTwo>,
+    meeting_by_row: HashMap<usize, TopTwo>,
+    meeting_by_right: HashMap<usize, TopTwo>,
 }
 
 impl Best {
@@ -326,6 +347,13 @@ impl Best {
             TopTwo::add(&mut best.by_row, pair.row, pair.right, head);
             TopTwo::add(&mut best.by_right, pair.right, pair.row, head);
             TopTwo::add(&mut best.home_of_right, pair.right, pair.row, pair.home);
+            TopTwo::add(&mut best.meeting_by_row, pair.row, pair.right, pair.meeting);
+            TopTwo::add(
+                &mut best.meeting_by_right,
+                pair.right,
+                pair.row,
+                pair.meeting,
+            );
         }
         best
     }
@@ -336,6 +364,14 @@ impl Best {
 
     fn ahead_of_lefts(&self, row: usize, right: usize, head: f32) -> f32 {
         self.by_right[&right].ahead(row, head, MAX_LOGIT)
+    }
+
+    fn meets_better_than_rights(&self, row: usize, right: usize, meeting: f32) -> f32 {
+        self.meeting_by_row[&row].ahead(right, meeting, MAX_LOGIT)
+    }
+
+    fn meets_better_than_lefts(&self, row: usize, right: usize, meeting: f32) -> f32 {
+        self.meeting_by_right[&right].ahead(row, meeting, MAX_LOGIT)
     }
 
     fn more_at_home(&self, row: usize, right: usize, home: f32) -> f32 {

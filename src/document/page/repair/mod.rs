@@ -92,8 +92,14 @@ pub struct Questions {
     pub moves: Vec<(Span, Span, Span, [f32; moves::FEATURES])>,
 }
 
-/// What [`repair`] asks its networks.
-pub fn questions(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Questions {
+/// What [`repair`] asks its networks. `known` are the true joins, by where their blocks begin: a network learns from
+/// these, not from what an earlier one took for joins.
+pub fn questions(
+    text: &[char],
+    blocks: Vec<Block>,
+    model: &dyn Continuation,
+    known: &[(usize, usize)],
+) -> Questions {
     let mut page = Page::new(text, blocks);
     let Some(mut open_ends) = page.open_ends() else {
         return Questions::default();
@@ -101,8 +107,13 @@ pub fn questions(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) ->
     page.drop_duplicates(model);
     open_ends.retain(|&i| page.is_body(i));
     let span = |i: usize| page.blocks[i].span;
+    let block = |start: usize| (0..page.blocks.len()).find(|&i| span(i).start == start);
+    let known: Vec<Join> = (known.iter())
+        .filter_map(|&(left, right)| Some((block(left)?, block(right)?)))
+        .filter(|&(left, right)| open_ends.contains(&left) && page.is_body(right))
+        .collect();
     let joins = page.candidates(&open_ends, model);
-    let moves = page.moves_in_question(&page.joins(&open_ends, model));
+    let moves = page.moves_in_question(&known);
     Questions {
         joins: joins
             .into_iter()

@@ -5,6 +5,7 @@
 //! eight bits there, since 2 · 127 · 127 still fits.
 
 use super::elementwise::{ROUND, range_with_zero};
+use super::panels::{self, PanelWeights};
 use super::tiles::{self, TileWeights};
 use super::vectorised::vectorised;
 use rten_gemm::{GemmError, GemmExecutor, GemmInputA, GemmInputB, GemmOptions, PackedBMatrix};
@@ -23,9 +24,10 @@ pub fn highest() -> u8 {
     if has_full_int8() { 255 } else { 127 }
 }
 
-/// A right side, packed for the product that this machine has; both give the same sums.
+/// A right side, packed for the product that this machine does fastest; all give the same sums.
 pub enum Int8Matrix {
     Tiles(TileWeights),
+    Panels(PanelWeights),
     Packed(PackedBMatrix<i8>),
 }
 
@@ -34,6 +36,9 @@ impl Int8Matrix {
     pub fn new(values: &[i8], inputs: usize) -> Self {
         if let Some(tiles) = TileWeights::new(values, inputs) {
             return Self::Tiles(tiles);
+        }
+        if let Some(panels) = PanelWeights::new(values, inputs) {
+            return Self::Panels(panels);
         }
         let matrix = NdTensorView::from_data([values.len() / inputs, inputs], values);
         Self::Packed(GemmExecutor::<u8, i8, i32>::new().prepack_b(matrix.transposed()))
@@ -55,6 +60,11 @@ impl Int8Matrix {
                 weights.multiply(left, sums);
                 Ok(())
             }
+            Self::Panels(weights) => {
+                sums.resize(rows * outputs, 0);
+                weights.multiply(&left[..rows * inputs], sums);
+                Ok(())
+            }
             Self::Packed(weights) => {
                 sums.resize(rows * outputs, 0);
                 let left = NdTensorView::from_data([rows, inputs], &left[..rows * inputs]);
@@ -66,6 +76,47 @@ impl Int8Matrix {
                 )
             }
         }
+    }
+}
+
+/// Some outputs' sums of all rows.
+pub struct Sums<'a> {
+    /// The first output, and how many there are.
+    pub first: usize,
+    pub width: usize,
+    /// Rows of `width`.
+    pub values: &'a [i32],
+}
+
+impl Int8Matrix {
+    /// [`Int8Matrix::multiply`], handed on in parts as small as the product has them, while they are in the cache.
+    pub fn multiply_in_parts(
+        &self,
+        left: &mut Vec<u8>,
+        [rows, inputs, outputs]: [usize; 3],
+        executor: &GemmExecutor<u8, i8, i32>,
+        sums: &mut Vec<i32>,
+        mut part: impl FnMut(Sums<'_>),
+    ) -> Result<(), GemmError> {
+        let Self::Panels(weights) = self else {
+            self.multiply(left, [rows, inputs, outputs], executor, sums)?;
+            part(Sums {
+                first: 0,
+                width: outputs,
+                values: &sums[..rows * outputs],
+            });
+            return Ok(());
+        };
+        sums.resize(rows * panels::OUTPUTS, 0);
+        for panel in 0..weights.panels() {
+            weights.multiply_panel(panel, &left[..rows * inputs], sums, panels::OUTPUTS);
+            part(Sums {
+                first: panel * panels::OUTPUTS,
+                width: panels::OUTPUTS,
+                values: sums,
+            });
+        }
+        Ok(())
     }
 }
 
@@ -149,9 +200,34 @@ vectorised! {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// Whether `multiply(weight, x, sums)` is the plain product for bytes that look random and are always the same.
+    pub fn equals_plain_product(
+        [rows, inputs, outputs]: [usize; 3],
+        multiply: impl FnOnce(&[i8], &[u8], &mut [i32]),
+    ) {
+        let mut state = 7u32;
+        let mut next = || {
+            state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (state >> 24) as u8
+        };
+        let x: Vec<u8> = (0..rows * inputs).map(|_| next()).collect();
+        let weight: Vec<i8> = (0..outputs * inputs).map(|_| next() as i8).collect();
+        let mut sums = vec![-1; rows * outputs];
+        multiply(&weight, &x, &mut sums);
+        for (sums, x) in sums.chunks_exact(outputs).zip(x.chunks_exact(inputs)) {
+            for (sum, weight) in sums.iter().zip(weight.chunks_exact(inputs)) {
+                let products = x
+                    .iter()
+                    .zip(weight)
+                    .map(|(&x, &w)| i32::from(x) * i32::from(w));
+                assert_eq!(*sum, products.sum::<i32>());
+            }
+        }
+    }
 
     proptest! {
         #[test]

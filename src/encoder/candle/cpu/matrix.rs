@@ -128,13 +128,28 @@ impl Matrix {
                 weight_sums,
             } => {
                 scratch.quantised.fill(x, self.inputs, scratch.highest);
-                weight.multiply(
-                    &mut scratch.quantised.values,
+                let QuantisedRows {
+                    values,
+                    zero_points,
+                    scales: row_scales,
+                } = &mut scratch.quantised;
+                weight.multiply_in_parts(
+                    values,
                     [rows, self.inputs, self.outputs()],
                     &scratch.int8_product,
                     &mut scratch.sums,
+                    |sums| {
+                        let outputs = sums.first..sums.first + sums.width;
+                        let columns = Columns {
+                            scales: &scales[outputs.clone()],
+                            weight_sums: &weight_sums[outputs.clone()],
+                            bias: &self.bias[outputs],
+                        };
+                        let out = &mut out[sums.first..];
+                        let rows = (&row_scales[..], &zero_points[..]);
+                        dequantise(sums.values, rows, columns, self.outputs(), activation, out);
+                    },
                 )?;
-                dequantise(scratch, scales, weight_sums, &self.bias, activation, out);
             }
         }
         Ok(())
@@ -150,22 +165,31 @@ vectorised! {
     }
 }
 
+/// What some outputs' integer sums become values by.
+struct Columns<'a> {
+    scales: &'a [f32],
+    weight_sums: &'a [i32],
+    bias: &'a [f32],
+}
+
 vectorised! {
-    /// Integer sums → values: zero points taken out, scaled, bias added, activated.
+    /// Integer sums → values: zero points taken out, scaled, bias added, activated. `rows` are scales and zero points;
+    /// the rows of `out` are `stride` apart.
     fn dequantise(
-        scratch: &'a Scratch,
-        scales: &'a [f32],
-        weight_sums: &'a [i32],
-        bias: &'a [f32],
+        sums: &'a [i32],
+        rows: (&'a [f32], &'a [u8]),
+        columns: Columns<'a>,
+        stride: usize,
         activation: Activation,
         out: &'a mut [f32],
     ) {
+        let Columns { scales, weight_sums, bias } = columns;
         let width = bias.len();
-        let rows = out
-            .chunks_exact_mut(width)
-            .zip(scratch.sums.chunks_exact(width))
-            .zip(scratch.quantised.scales.iter().zip(&scratch.quantised.zero_points));
-        for ((out, sums), (&row_scale, &zero_point)) in rows {
+        let (row_scales, zero_points) = rows;
+        let parameters = row_scales.iter().zip(zero_points);
+        let rows = out.chunks_mut(stride).zip(sums.chunks_exact(width));
+        for ((out, sums), (&row_scale, &zero_point)) in rows.zip(parameters) {
+            let out = &mut out[..width];
             let zero_point = i32::from(zero_point);
             let outputs = scales.iter().zip(weight_sums).zip(bias);
             for ((out, sum), ((scale, weight_sum), bias)) in out.iter_mut().zip(sums).zip(outputs) {

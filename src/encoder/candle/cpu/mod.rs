@@ -9,6 +9,7 @@ mod attention_int8;
 pub(super) mod elementwise;
 pub(super) mod int8;
 pub(super) mod matrix;
+mod panels;
 pub(super) mod rows;
 mod stack;
 mod tiles;

@@ -1,9 +1,9 @@
 //! int8 products on the tile unit of x86 server processors (AMX, from Sapphire Rapids on): some four times as many
 //! multiplications a cycle as VNNI.
 //!
-//! The only `unsafe` code of the crate. It has its own assembler because the intrinsics are not stable Rust yet. Sums
-//! are exact integers, so the result has the same bits as that of `rten-gemm`, which every other processor uses:
-//! nothing else of the program knows which one ran.
+//! One of two modules with `unsafe` code (the other is `panels.rs`). It has its own assembler because the intrinsics are
+//! not stable Rust yet. Sums are exact integers, so the result has the same bits as on every other processor: nothing
+//! else of the program knows which code ran.
 //!
 //! A tile holds 16 rows of 64 bytes. `tdpbusd` multiplies 16 × 64 activations (u8) by 64 × 16 weights (i8) and adds to
 //! 16 × 16 sums (Intel 64 and IA-32 Architectures Software Developer's Manual, volume 2, "TDPBUSD"). Two row tiles by
@@ -214,6 +214,7 @@ mod unit {
 
 #[cfg(test)]
 mod tests {
+    use super::super::int8::tests::equals_plain_product;
     use super::*;
 
     #[test]
@@ -224,27 +225,10 @@ mod tests {
             return;
         }
         for (rows, inputs, outputs) in [(32, 64, 32), (64, 384, 1152), (96, 1536, 384)] {
-            let mut state = 7u32;
-            let mut next = || {
-                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-                (state >> 24) as u8
-            };
-            let x: Vec<u8> = (0..rows * inputs).map(|_| next()).collect();
-            let weight: Vec<i8> = (0..outputs * inputs).map(|_| next() as i8).collect();
-            let mut sums = vec![-1; rows * outputs];
-            TileWeights::new(&weight, inputs)
-                .expect("the shape fits")
-                .multiply(&x, &mut sums);
-            for (sums, x) in sums.chunks_exact(outputs).zip(x.chunks_exact(inputs)) {
-                for (sum, weight) in sums.iter().zip(weight.chunks_exact(inputs)) {
-                    let plain: i32 = x
-                        .iter()
-                        .zip(weight)
-                        .map(|(&x, &w)| i32::from(x) * i32::from(w))
-                        .sum();
-                    assert_eq!(*sum, plain);
-                }
-            }
+            equals_plain_product([rows, inputs, outputs], |weight, x, sums| {
+                let tiles = TileWeights::new(weight, inputs).expect("the shape fits");
+                tiles.multiply(x, sums);
+            });
         }
     }
 

@@ -1,0 +1,196 @@
+//! Blocks in reading order → articles.
+
+use super::credits::{Opening, credits, opening, trailing_credit};
+use super::{Block, BlockKind, line};
+use crate::document::{Article, Span};
+
+/// Builds articles from blocks in reading order: a headline after text opens the next article, a headline before
+/// any text is one more deck.
+pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
+    let mut articles = Vec::new();
+    let mut current = Article::default();
+    // Whether a body block stands between the last headline and here.
+    let mut below_body = false;
+    for (i, block) in blocks.iter().enumerate() {
+        match block.kind {
+            BlockKind::Furniture => {}
+            BlockKind::Headline => {
+                if current.has_body() {
+                    articles.push(std::mem::take(&mut current));
+                }
+                current.title_spans.push(block.span);
+                below_body = false;
+            }
+            BlockKind::Byline => {
+                current.add_credits(credits(&block.span.text(text)));
+                current.credit_spans.push(block.span);
+            }
+            // It stands in its paragraph already.
+            BlockKind::Body if block.continues && below_body => {}
+            BlockKind::Body => {
+                push_paragraph(text, block, rests(&blocks[i + 1..]), &mut current);
+                below_body = true;
+            }
+        }
+    }
+    if current.has_body() {
+        articles.push(current);
+    } else if let Some(last) = articles.last_mut() {
+        // A headline whose text was printed twice and is used elsewhere: no text is lost.
+        for span in current.title_spans {
+            last.push_paragraph(text, &line::pieces(text, span), true);
+        }
+        last.add_credits(current.byline);
+        last.credit_spans.extend(current.credit_spans);
+    }
+    if articles.is_empty() {
+        articles.push(everything(text, blocks));
+    }
+    for article in &mut articles {
+        article.title = title(text, &article.title_spans);
+    }
+    articles
+}
+
+/// Of the blocks after a paragraph's first one, those that go on with it.
+fn rests(blocks: &[Block]) -> impl Iterator<Item = &Block> {
+    blocks
+        .iter()
+        .take_while(|block| block.kind != BlockKind::Headline)
+        .filter(|block| block.kind == BlockKind::Body)
+        .take_while(|block| block.continues)
+}
+
+/// A page of nothing but bylines or page numbers: better one odd article than lost text.
+fn everything(text: &[char], blocks: &[Block]) -> Article {
+    let mut article = Article::default();
+    for block in blocks {
+        article.push_paragraph(text, &[block.span], false);
+    }
+    article
+}
+
+/// Adds a paragraph. A dateline and credits in brackets stay in it, as asides, and are also named in the article; where
+/// nothing else is there, they are a byline. All this is looked for in the joined text: a column may end in a dateline.
+fn push_paragraph<'a>(
+    text: &[char],
+    first: &'a Block,
+    rests: impl Iterator<Item = &'a Block>,
+    article: &mut Article,
+) {
+    let pieces: Vec<Span> = std::iter::once(first)
+        .chain(rests)
+        .flat_map(|block| line::pieces(text, block.span))
+        .collect();
+    let joined: Vec<char> = (pieces.iter().flat_map(|piece| piece.of(text)))
+        .copied()
+        .collect();
+    let Opening {
+        chars: opening,
+        dateline,
+        credits: people,
+    } = opening(&joined);
+    let trailing = trailing_credit(&joined[opening..]);
+    // The first dateline is the article's; a later one is of a report inside a report.
+    article.dateline = article.dateline.take().or(dateline);
+    article.add_credits(people);
+    let end = joined.len() - trailing;
+    if trailing > 0 {
+        let credit: String = joined[end..].iter().collect();
+        article.add_credits(credits(&credit));
+    }
+    if opening == end {
+        article.credit_spans.extend(pieces);
+        return;
+    }
+    article.push_paragraph(text, &pieces, first.is_heading);
+    let start = article.text.len() - joined.len();
+    let asides = [Span::new(0, opening), Span::new(end, joined.len())];
+    let asides = asides.into_iter().filter(|aside| !aside.is_empty());
+    article
+        .asides
+        .extend(asides.map(|aside| aside.shifted(start)));
+}
+
+/// Decks joined by one space; white space inside a deck becomes one space.
+fn title(text: &[char], spans: &[Span]) -> String {
+    let decks: Vec<String> = spans
+        .iter()
+        .map(|span| {
+            line::pieces(text, *span)
+                .into_iter()
+                .map(|piece| piece.text(text))
+                .collect()
+        })
+        .collect();
+    decks
+        .join(" ")
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::document::page::body_blocks;
+
+    /// The article of lines of which those after the first that begin with `+` go on with the one before.
+    fn article(lines: &[&str]) -> Article {
+        let text: Vec<char> = lines.join("\n").chars().collect();
+        let mut blocks = body_blocks(&text);
+        for block in &mut blocks {
+            if text[block.span.start] == '+' {
+                block.continues = true;
+                block.span.start += 1;
+            }
+        }
+        assemble(&text, &blocks).swap_remove(0)
+    }
+
+    fn read(article: &Article) -> String {
+        article.reading().text.iter().collect()
+    }
+
+    fn printed(article: &Article) -> String {
+        article.text.iter().collect()
+    }
+
+    #[test]
+    fn datelines_and_credits_are_printed_but_not_read() {
+        let article = article(&[
+            "东江日报3月5日讯(记者 林小满) 大桥今天通车。",
+            "（通讯员 何晓）市民走上大桥。（实习生 周默）",
+        ]);
+        assert_eq!(
+            printed(&article),
+            "东江日报3月5日讯(记者 林小满) 大桥今天通车。\n（通讯员 何晓）市民走上大桥。（实习生 周默）"
+        );
+        assert_eq!(read(&article), "大桥今天通车。\n市民走上大桥。");
+        assert_eq!(
+            article.byline,
+            ["记者 林小满", "通讯员 何晓", "实习生 周默"]
+        );
+        assert_eq!(article.dateline.unwrap().paper, "东江日报");
+    }
+
+    #[test]
+    fn a_dateline_that_was_cut_is_whole_again() {
+        for cut in [
+            ["东江日报3月5日讯(记者 林", "+小满)大桥今天通车。"],
+            ["东江日报3月5日讯", "+(记者 林小满)大桥今天通车。"],
+        ] {
+            let article = article(&cut);
+            assert_eq!(read(&article), "大桥今天通车。", "{cut:?}");
+            assert_eq!(article.byline, ["记者 林小满"]);
+            assert!(article.credit_spans.is_empty());
+        }
+    }
+
+    #[test]
+    fn a_dateline_alone_is_a_byline() {
+        let article = article(&["东江日报3月5日讯(记者 林小满)", "大桥今天通车。"]);
+        assert_eq!(printed(&article), "大桥今天通车。");
+        assert_eq!(article.credit_spans.len(), 1);
+    }
+}

@@ -1,0 +1,182 @@
+//! Datelines and credits at either end of a paragraph.
+
+use super::line;
+use crate::document::Dateline;
+use crate::text::fold::fold;
+use crate::text::patterns::{PATTERNS, dateline_chars};
+
+/// What of a paragraph is looked at for a dateline.
+const HEAD_CHARS: usize = 160;
+/// The longest credit in brackets that is looked for at either end of a paragraph.
+const MAX_CREDIT_CHARS: usize = 40;
+
+/// What a paragraph opens with before its text: `新华社北京9月21日电（记者 …）`, `（记者 …）`.
+#[derive(Debug, Default)]
+pub(super) struct Opening {
+    /// Its length, white space after it included.
+    pub chars: usize,
+    pub dateline: Option<Dateline>,
+    pub credits: Vec<String>,
+}
+
+/// The opening of a printed paragraph.
+pub(super) fn opening(paragraph: &[char]) -> Opening {
+    let mut out = Opening::default();
+    let head = fold(&paragraph[..paragraph.len().min(HEAD_CHARS)]);
+    let folded: String = head.iter().collect();
+    let dateline = dateline_chars(&folded);
+    if dateline > 0 {
+        let printed: String = paragraph[..dateline].iter().collect();
+        (out.dateline, out.credits) = read_dateline(&printed, &head[..dateline]);
+        out.chars = dateline + blank(&paragraph[dateline..]);
+    }
+    let credit = leading_credit(&paragraph[out.chars..]);
+    if credit > 0 {
+        let printed: String = paragraph[out.chars..out.chars + credit].iter().collect();
+        out.credits.extend(credits(&printed));
+        out.chars += credit;
+        out.chars += blank(&paragraph[out.chars..]);
+    }
+    out
+}
+
+/// Length of the white space that text begins with.
+fn blank(text: &[char]) -> usize {
+    text.iter().take_while(|c| c.is_whitespace()).count()
+}
+
+/// `（记者 张三）……` at the beginning of a paragraph: its length, 0 when there is none.
+fn leading_credit(paragraph: &[char]) -> usize {
+    let head = &paragraph[..paragraph.len().min(MAX_CREDIT_CHARS)];
+    if !matches!(head.first(), Some('（' | '(')) {
+        return 0;
+    }
+    let close = head.iter().position(|c| matches!(c, '）' | ')'));
+    close
+        .map(|close| close + 1)
+        .filter(|&end| is_byline(&head[..end]))
+        .unwrap_or(0)
+}
+
+/// `……。（记者 张三）` at the end of a paragraph: its length with white space before it, 0 when there is none.
+pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
+    let tail = &paragraph[paragraph.len().saturating_sub(MAX_CREDIT_CHARS)..];
+    let open = tail
+        .iter()
+        .rposition(|c| matches!(c, '（' | '('))
+        .map(|at| paragraph.len() - tail.len() + at);
+    let Some(open) = open.filter(|&open| open > 0 && matches!(tail.last(), Some('）' | ')')))
+    else {
+        return 0;
+    };
+    let before = &paragraph[..open];
+    let spaces = before.iter().rev().take_while(|c| c.is_whitespace());
+    let end = open - spaces.count();
+    if line::ends_sentence(&before[end.saturating_sub(4)..end]) && is_byline(&paragraph[open..]) {
+        paragraph.len() - end
+    } else {
+        0
+    }
+}
+
+fn is_byline(printed: &[char]) -> bool {
+    PATTERNS
+        .byline
+        .is_match(&fold(printed).into_iter().collect::<String>())
+}
+
+/// Reads the groups of a dateline. `folded` has the same characters as `printed`, folded.
+fn read_dateline(printed: &str, folded: &[char]) -> (Option<Dateline>, Vec<String>) {
+    let folded: String = folded.iter().collect();
+    let Some(groups) = PATTERNS.dateline.captures(&folded) else {
+        return (None, Vec::new());
+    };
+    let printed: Vec<char> = printed.chars().collect();
+    let group = |name: &str| {
+        let found = groups.name(name)?;
+        let start = folded[..found.start()].chars().count();
+        let len = found.as_str().chars().count();
+        let text: String = printed[start..start + len].iter().collect();
+        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
+    };
+    let people = group("people")
+        .map(|people| credits(&people))
+        .unwrap_or_default();
+    let dateline = group("paper").map(|paper| Dateline {
+        paper,
+        place: group("place"),
+        date: group("date"),
+    });
+    (dateline, people)
+}
+
+/// The credits of a byline: one entry a role, brackets and marks removed.
+///
+/// `（全媒体记者 曹娟 通讯员 陶韬）` → `全媒体记者 曹娟`, `通讯员 陶韬`.
+pub(super) fn credits(printed: &str) -> Vec<String> {
+    const ROLES: [&str; 3] = ["通讯员", "实习生", "摄影记者"];
+    let bare =
+        printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎□▲△".contains(c));
+    let mut entries: Vec<String> = Vec::new();
+    for word in bare.split_whitespace() {
+        let folded: String = fold(&word.chars().collect::<Vec<_>>())
+            .into_iter()
+            .collect();
+        let opens = entries.is_empty()
+            || ROLES.iter().any(|role| folded.starts_with(role))
+            || folded.ends_with("记者");
+        match entries.last_mut() {
+            Some(entry) if !opens => {
+                entry.push(' ');
+                entry.push_str(word);
+            }
+            _ => entries.push(word.to_owned()),
+        }
+    }
+    entries
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chars(text: &str) -> Vec<char> {
+        text.chars().collect()
+    }
+
+    #[test]
+    fn a_paragraph_opens_with_where_when_and_who() {
+        let found = opening(&chars(
+            "新华社北京9月21日电 （记者林小满、何田） 国务院召开会议。",
+        ));
+        assert_eq!(
+            found.chars,
+            "新华社北京9月21日电 （记者林小满、何田） ".chars().count()
+        );
+        let dateline = found.dateline.unwrap();
+        assert_eq!(dateline.place.as_deref(), Some("北京"));
+        assert_eq!(found.credits, ["记者林小满、何田"]);
+        assert_eq!(opening(&chars("国务院召开会议。")).chars, 0);
+        assert_eq!(opening(&chars("（记者 何田）国务院召开会议。")).chars, 7);
+    }
+
+    #[test]
+    fn a_paragraph_ends_with_who() {
+        let printed = "市民高兴。 （记者 何田）";
+        assert_eq!(trailing_credit(&chars(printed)), 8);
+        for other in [
+            "市民高兴（记者 何田）",
+            "市民高兴。（很高兴）",
+            "（记者 何田）",
+            "",
+        ] {
+            assert_eq!(trailing_credit(&chars(other)), 0, "{other}");
+        }
+    }
+
+    #[test]
+    fn one_entry_a_role() {
+        let found = credits("（全媒体记者 林小满 通讯员 何晓 周默）");
+        assert_eq!(found, ["全媒体记者 林小满", "通讯员 何晓 周默"]);
+    }
+}
