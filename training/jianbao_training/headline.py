@@ -10,6 +10,7 @@ import hashlib
 import json
 import pathlib
 import random
+import re
 import subprocess
 import sys
 
@@ -50,21 +51,32 @@ def single_pages(articles, out, pages, rng):
         stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold)), encoding="utf8")
 
 
+def with_deck(title, below, rng):
+    """The title with a second deck in the same line, as long as a line gets: a clause of the text below it."""
+    body = next((line for line in below if len(line) > 60), "")
+    clauses = [c for c in re.split("[，。；：]", body) if 7 <= len(c) <= 24]
+    return f"{title} {rng.choice(clauses)}" if clauses else title
+
+
 def restyled_pages(source, out, rng):
-    """Pages of `source` with other habits of blank lines: none, before headlines only, several, or here and there."""
+    """Pages of `source` with other habits of blank lines: none, before headlines only, several, or here and there; some
+    headlines with two decks in a line."""
     out.mkdir(parents=True, exist_ok=True)
     for page in sorted(source.glob("page-*.txt")):
         gold = json.loads(page.with_suffix(".gold.json").read_text(encoding="utf8"))
         title_of = {n: k for k, a in enumerate(gold["articles"]) for n in a["title_lines"]}
         style, apart = rng.choice(["none", "headlines", "several", "some"]), rng.randrange(1, 4)
         lines, titles, before = [], {}, None
-        for n, line in enumerate(page.read_text(encoding="utf8").split("\n")):
+        printed = page.read_text(encoding="utf8").split("\n")
+        for n, line in enumerate(printed):
             if not line.strip():
                 continue
             opens = n in title_of and title_of.get(before) != title_of[n]
             blanks = {"none": 0, "headlines": apart * opens, "several": apart if opens else 1,
                       "some": int(rng.random() < 0.3)}[style]
             lines += [""] * blanks
+            if n in title_of and rng.random() < 0.15:
+                line = with_deck(line, printed[n + 1:], rng)
             if n in title_of:
                 titles.setdefault(title_of[n], []).append(len(lines))
             lines.append(line)

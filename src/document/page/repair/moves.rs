@@ -1,19 +1,14 @@
 //! Fragments go where they belong, and take along what came with them.
 
 use super::{Block, Join, Page};
-use crate::document::page::borders;
 use crate::document::page::network::Network;
-use crate::text::fold::fold;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Paragraphs that a fragment takes along at most.
 const MAX_RUN: usize = 30;
 /// Length of [`Page::move_features`].
-pub const FEATURES: usize = 20;
-
-/// Of a block, what is looked at to see whether it ends an article.
-const END_CHARS: usize = 64;
+pub const FEATURES: usize = 18;
 
 /// The network trained with the embedded model: the logit that a block goes along.
 static NETWORK: LazyLock<Network> = LazyLock::new(|| {
@@ -194,15 +189,7 @@ impl Page<'_> {
             log(following.len() - n),
             log(self.chars(block).len()).min(6.0),
             flag(self.blocks[block].is_heading),
-            moved.last().map_or(0.0, |&last| self.closes(last)),
-            before.map_or(0.0, |before| self.closes(before)),
         ]
-    }
-
-    /// How much a block looks like the last one of its article.
-    fn closes(&self, i: usize) -> f32 {
-        let chars = self.chars(i);
-        borders::closes(&fold(&chars[chars.len().saturating_sub(END_CHARS)..]))
     }
 
     /// For training: (open end, rest, block after the rest, features) of each block that may move.
