@@ -20,7 +20,7 @@ features=$root/target/release/examples/training_features
 "$python" -m jianbao_training.prepare "$work" "$shared" "$features"
 "$python" -m jianbao_training.borders "$work" "$features" "$root/models/news/borders.bin"
 "$python" -m jianbao_training.seams "$work" "$root/models/news/seams.bin"
-# The headline network reads the first table: the program is built again, with it inside.
+# The headline network reads the tables of borders: the program is built again, with them inside.
 cargo build --release --no-default-features --example training_features --manifest-path "$root/Cargo.toml"
 "$python" -m jianbao_training.headline "$work" "$shared" "$features" "$root/models/news/headline.json"
 [ -f "$work/pretrained.safetensors" ] || "$python" -m jianbao_training.pretrain "$work" "$shared" --steps 2000

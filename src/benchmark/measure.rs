@@ -65,6 +65,7 @@ impl Prepared {
             .articles
             .iter()
             .map(|article| {
+                // The printed text: datelines too, which the pipeline does not encode.
                 let chars = |text: &str| fold(&text.chars().collect::<Vec<_>>());
                 let (title, text) = (chars(&article.title), chars(&article.text));
                 TokenizedArticle::new(model.tokenizer(), &title, &text, model.max_tokens())

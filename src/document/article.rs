@@ -16,6 +16,9 @@ pub struct Dateline {
     pub date: Option<String>,
 }
 
+/// Credits of an article at most: a list of a million names must not take the square of that.
+const MAX_CREDITS: usize = 256;
+
 /// An article before analysis.
 ///
 /// The law: `text` is the characters of `spans`, in order, with one `\n` between paragraphs
@@ -67,18 +70,10 @@ impl Article {
         }
     }
 
-    /// Goes on with the last paragraph, without a break.
-    pub fn continue_paragraph(&mut self, source: &[char], pieces: &[Span]) {
-        for piece in pieces.iter().filter(|piece| !piece.is_empty()) {
-            self.text.extend_from_slice(piece.of(source));
-            self.spans.push(*piece);
-        }
-    }
-
-    /// Adds credits that are not there yet.
+    /// Adds credits that are not there yet, up to a number that no article has.
     pub fn add_credits(&mut self, credits: Vec<String>) {
         for credit in credits {
-            if !self.byline.contains(&credit) {
+            if self.byline.len() < MAX_CREDITS && !self.byline.contains(&credit) {
                 self.byline.push(credit);
             }
         }

@@ -3,7 +3,8 @@
 usage: python -m jianbao_training.borders WORK FEATURES_PROGRAM OUT.bin
 
 Logistic regression on hashed characters at the paragraph's beginning and end (`src/document/page/borders.rs`, which also
-says which rows those are), over the paragraphs of the training news. The headline network reads it.
+says which rows those are), over the paragraphs of all training news: the headline network, which reads it, learns on some of
+the same articles.
 """
 
 import json

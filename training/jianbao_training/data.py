@@ -50,7 +50,7 @@ def simplified_to_traditional():
 
 
 def for_repair(article):
-    """One article in seven: kept from the tables that page repair's networks read, which are trained on its pages."""
+    """One article in seven: kept from the table of seams, since the networks that read it are trained on its pages."""
     return int(hashlib.sha256(article["id"].encode()).hexdigest(), 16) % 7 == 0
 
 

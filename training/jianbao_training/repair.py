@@ -2,7 +2,7 @@
 seam, the words of both articles, distance, and the other candidates of both sides. Moves: does a paragraph go along
 with the fragment before it?
 
-Pages come from `make_pages.py` on training news that no table has seen (`for_repair`), from pages with other damage (`torn_pages`), and from the former
+Pages come from `make_pages.py` on training news that the table of seams has not seen (`for_repair`), from pages with other damage (`torn_pages`), and from the former
 misread; all are read by the program with the model it ships.
 
 usage: python -m jianbao_training.repair WORK SHARED FEATURES_PROGRAM MODEL_DIR     (after the model is exported)

@@ -78,10 +78,12 @@ fn push_paragraph<'a>(
     rests: impl Iterator<Item = &'a Block>,
     article: &mut Article,
 ) {
-    let pieces: Vec<Span> = std::iter::once(first)
-        .chain(rests)
+    let blocks: Vec<&Block> = std::iter::once(first).chain(rests).collect();
+    let pieces: Vec<Span> = (blocks.iter())
         .flat_map(|block| line::pieces(text, block.span))
         .collect();
+    // A short line that is read on was the beginning of a paragraph, no heading.
+    let is_heading = blocks.iter().all(|block| block.is_heading);
     let joined: Vec<char> = (pieces.iter().flat_map(|piece| piece.of(text)))
         .copied()
         .collect();
@@ -103,7 +105,7 @@ fn push_paragraph<'a>(
         article.credit_spans.extend(pieces);
         return;
     }
-    article.push_paragraph(text, &pieces, first.is_heading);
+    article.push_paragraph(text, &pieces, is_heading);
     let start = article.text.len() - joined.len();
     let asides = [Span::new(0, opening), Span::new(end, joined.len())];
     let asides = asides.into_iter().filter(|aside| !aside.is_empty());
@@ -185,6 +187,13 @@ mod tests {
             assert_eq!(article.byline, ["记者 林小满"]);
             assert!(article.credit_spans.is_empty());
         }
+    }
+
+    #[test]
+    fn a_short_line_that_is_read_on_is_no_heading() {
+        assert_eq!(article(&["大桥今天通车"]).headings.len(), 1);
+        let joined = article(&["大桥今天通车", "+，市民走上大桥参观，江面上张灯结彩。"]);
+        assert!(joined.headings.is_empty());
     }
 
     #[test]

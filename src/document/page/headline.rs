@@ -186,10 +186,18 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     // The paragraphs that would close the article above and open the one below.
     let body_before = lines[..run_start].iter().rev().take(4).find(is_prose);
     let body_after = lines[run_end + 1..].iter().take(4).find(is_prose);
+    let without_dateline = |l: &Line| {
+        Span::new(
+            l.span.start + l.dateline_chars.min(l.span.len()),
+            l.span.end,
+        )
+    };
     let opens = body_after.map_or(0.0, |l| {
-        borders::opens(&l.span.of(&page.folded)[l.dateline_chars.min(l.span.len())..])
+        borders::opens(without_dateline(l).of(&page.folded))
     });
-    let closes = body_before.map_or(0.0, |l| borders::closes(l.span.of(&page.folded)));
+    let closes = body_before.map_or(0.0, |l| {
+        borders::closes(without_dateline(l).of(&page.folded))
+    });
     // Credits above a headline close an article; credits below one open it.
     let is_text = |l: &&Line| !matches!(l.kind, LineKind::Byline | LineKind::Furniture);
     let before_credits = lines[..i].iter().rev().take(4).find(is_text);

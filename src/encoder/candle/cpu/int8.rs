@@ -107,6 +107,9 @@ impl Int8Matrix {
             });
             return Ok(());
         };
+        if rows == 0 {
+            return Ok(());
+        }
         sums.resize(rows * panels::OUTPUTS, 0);
         for panel in 0..weights.panels() {
             weights.multiply_panel(panel, &left[..rows * inputs], sums, panels::OUTPUTS);

@@ -1,4 +1,4 @@
-//! A weight matrix packed once for `rten-gemm`, in f32 or in int8.
+//! A weight matrix packed once: in f32 for `rten-gemm`, in int8 for what `int8.rs` chooses.
 //!
 //! Candle's own CPU matrix product (the `gemm` crate) reaches about half of what `rten-gemm` does with weights
 //! packed beforehand (ARCHITECTURE.md has the figures). Its sums run along blocks of fixed depth, so a row's result

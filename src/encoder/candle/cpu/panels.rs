@@ -59,7 +59,9 @@ impl PanelWeights {
     /// `sums ← x · Wᵀ`, rows × inputs times inputs × outputs.
     pub fn multiply(&self, x: &[u8], sums: &mut [i32]) {
         assert_eq!(sums.len(), x.len() / self.inputs * self.outputs);
-        for n in 0..self.panels() {
+        // Of no rows there is nothing to compute.
+        let panels = if x.is_empty() { 0 } else { self.panels() };
+        for n in 0..panels {
             self.multiply_panel(n, x, &mut sums[n * OUTPUTS..], self.outputs);
         }
     }
@@ -185,7 +187,13 @@ mod tests {
             eprintln!("skipped: this processor has no AVX-512 VNNI");
             return;
         }
-        for (rows, inputs, outputs) in [(1, 4, 64), (5, 64, 128), (64, 384, 192), (97, 1536, 64)] {
+        for (rows, inputs, outputs) in [
+            (0, 64, 128),
+            (1, 4, 64),
+            (5, 64, 128),
+            (64, 384, 192),
+            (97, 1536, 64),
+        ] {
             equals_plain_product([rows, inputs, outputs], |weight, x, sums| {
                 let panels = PanelWeights::new(weight, inputs).expect("the shape fits");
                 panels.multiply(x, sums);
