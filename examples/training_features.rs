@@ -128,7 +128,7 @@ fn borders(row: &Value) -> Value {
         .into_iter()
         .filter(|line| line.kind == line::LineKind::Body)
         .map(|line| {
-            let prose = &line.span.of(&folded)[line.dateline_chars..];
+            let prose = line.without_dateline().of(&folded);
             json!([borders::opening_rows(prose), borders::closing_rows(prose)])
         })
         .collect();

@@ -16,9 +16,10 @@ import sys
 import torch
 from torch.nn import functional as F
 
+from .hashed import as_bytes
 from .small_network import SEED
 
-ROWS, UNIT = 1 << 14, 16.0     # as in borders.rs
+ROWS = 1 << 14                 # as in borders.rs
 EPOCHS, BATCH, DECAY = 4, 4096, 3e-6
 
 
@@ -64,8 +65,7 @@ def main():
             openings.append((opening, float(n == 0)))
             closings.append((closing, float(n == len(paragraphs) - 1)))
     tables = torch.cat([table(openings), table(closings)])
-    bytes_ = (tables * UNIT).round().clamp(-127, 127) + 128
-    out.write_bytes(bytes(bytes_.to(torch.uint8).tolist()))
+    out.write_bytes(as_bytes(tables).numpy().tobytes())
 
 
 if __name__ == "__main__":

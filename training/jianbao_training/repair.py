@@ -2,8 +2,8 @@
 seam, the words of both articles, distance, and the other candidates of both sides. Moves: does a paragraph go along
 with the fragment before it?
 
-Pages come from `make_pages.py` on training news that the table of seams has not seen (`for_repair`), from pages with other damage (`torn_pages`), and from the former
-misread; all are read by the program with the model it ships.
+Pages come from `make_pages.py` on training news that the table of seams has not seen (`for_repair`), from pages with
+other damage (`torn_pages`), and from the former misread; all are read by the program with the model it ships.
 
 usage: python -m jianbao_training.repair WORK SHARED FEATURES_PROGRAM MODEL_DIR     (after the model is exported)
 """
@@ -18,7 +18,8 @@ import sys
 
 import numpy as np
 
-from .data import for_repair, simplified_to_traditional
+from .data import for_repair, rows, simplified_to_traditional
+from .prepare import write
 from .small_network import SEED, fit
 
 NETWORKS, UNITS = 6, 16
@@ -156,15 +157,15 @@ def questions(program, folder):
                 moves.append((values, block[0] == right[0] and block[1] > right[1], out))
     print(f"{folder.name}: {seams} joins, {sum(j[1] for j in joins)} of them among {len(joins)} pairs; "
           f"{sum(m[1] for m in moves)} of {len(moves)} blocks go along", flush=True)
-    return [[np.array(column) for column in zip(*rows)] for rows in (joins, moves)]
+    return [[np.array(column) for column in zip(*part)] for part in (joins, moves)]
 
 
 def main():
     work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], pathlib.Path(sys.argv[4])
     rng = random.Random(SEED)
-    articles = [a for a in map(json.loads, open(work / "news.jsonl", encoding="utf8")) if for_repair(a)]
+    articles = [a for a in rows(work / "news.jsonl") if for_repair(a)]
     own = work / "news-repair.jsonl"
-    own.write_text("".join(json.dumps(a, ensure_ascii=False) + "\n" for a in articles), encoding="utf8")
+    write(own, articles)
     usable = [a for a in articles if 6 <= len(a["title"]) <= 45 and 200 <= len(a["text"]) <= 2400]
     parts = []
     for seed, damage in ((1, "light"), (2, "heavy")):

@@ -8,7 +8,6 @@ encoder's continuation head. The articles of `for_repair` are left out: the netw
 those.
 """
 
-import json
 import pathlib
 import sys
 import time
@@ -17,10 +16,11 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from .data import fold, for_repair
+from .data import fold, for_repair, rows
+from .hashed import as_bytes
 from .small_network import SEED
 
-ROWS, UNIT = 1 << 20, 16.0     # as in src/document/page/seams.rs
+ROWS = 1 << 20                 # as in src/document/page/seams.rs
 GRAMS = [(1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (1, 3), (3, 2), (2, 3)]
 SIDE = 3                       # characters on each side
 PASSES, BATCH, RATE, KEEP, NEAR = 2, 1 << 15, 0.03, 0.5, 1500
@@ -35,7 +35,7 @@ def row(codes):
     return (value ^ (value >> np.uint64(32))) % np.uint64(ROWS)
 
 
-def rows(text, left, right):
+def seam_rows(text, left, right):
     """Rows of the seams between what ends before `left` and what begins at `right`."""
     bar = np.full(len(left), ord("|"), dtype=np.uint64)
     out = []
@@ -74,13 +74,12 @@ def main():
     work, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     rng = np.random.default_rng(SEED)
     torch.manual_seed(SEED)
-    with open(work / "news.jsonl", encoding="utf8") as lines:
-        articles = [json.loads(line) for line in lines]
+    articles = rows(work / "news.jsonl")
     text, at = places([a for a in articles if not for_repair(a)])
     held_text, held = places([a for a in articles if for_repair(a)])
     held = rng.choice(held, 100_000, replace=False)
     held.sort()
-    held_rows = [torch.from_numpy(rows(held_text, held, right)) for right in (held, others(held, rng))]
+    held_rows = [torch.from_numpy(seam_rows(held_text, held, right)) for right in (held, others(held, rng))]
     table = torch.nn.EmbeddingBag(ROWS, 1, mode="sum", sparse=True)
     torch.nn.init.zeros_(table.weight)
     optimizer = torch.optim.SparseAdam(table.parameters(), lr=RATE)
@@ -88,7 +87,7 @@ def main():
         order, wrong, began = rng.permutation(len(at)), others(at, rng), time.time()
         for first in range(0, len(at), BATCH):
             part = order[first:first + BATCH]
-            ids = np.concatenate([rows(text, at[part], right[part]) for right in (at, wrong)])
+            ids = np.concatenate([seam_rows(text, at[part], right[part]) for right in (at, wrong)])
             target = torch.arange(len(ids)) < len(part)
             # Without some of its characters each time: otherwise rare ones, which only true seams have, explain all.
             kept = (torch.rand(ids.shape) < KEEP).float()
@@ -101,8 +100,7 @@ def main():
             right, wrong_ = (table(r).squeeze(1) for r in held_rows)
             said = ((right > 0).float().mean() + (wrong_ < 0).float().mean()) / 2
         print(f"pass {n}: {len(at)} places, held out {said:.4f}, {time.time() - began:.0f} s", flush=True)
-    bytes_ = (table.weight.detach()[:, 0] * UNIT).round().clamp(-127, 127) + 128
-    out.write_bytes(bytes(bytes_.to(torch.uint8).numpy()))
+    out.write_bytes(as_bytes(table.weight.detach()[:, 0]).numpy().tobytes())
 
 
 if __name__ == "__main__":

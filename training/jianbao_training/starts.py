@@ -14,9 +14,9 @@ import torch
 from torch.nn import functional as F
 
 from .data import fold, rows
+from .hashed import as_bytes
 
 ROWS = 1 << 14                 # as in src/document/page/starts.rs
-UNIT = 16.0                    # the table holds logits in units of 1 / UNIT
 
 
 def row(text):
@@ -61,8 +61,7 @@ def main():
         with torch.no_grad():
             right = ((table(ids[:held]).squeeze(1) > 0) == (target[:held] > 0.5)).float().mean()
         print(f"epoch {epoch}: {len(ids)} fragments, held out {right:.4f}", flush=True)
-    bytes_ = (table.weight.detach()[:ROWS, 0] * UNIT).round().clamp(-127, 127) + 128
-    torch.save(bytes_.to(torch.uint8), work / "starts.pt")
+    torch.save(as_bytes(table.weight.detach()[:ROWS, 0]), work / "starts.pt")
 
 
 if __name__ == "__main__":

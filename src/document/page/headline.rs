@@ -186,21 +186,13 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     // The paragraphs that would close the article above and open the one below.
     let body_before = lines[..run_start].iter().rev().take(4).find(is_prose);
     let body_after = lines[run_end + 1..].iter().take(4).find(is_prose);
-    let without_dateline = |l: &Line| {
-        Span::new(
-            l.span.start + l.dateline_chars.min(l.span.len()),
-            l.span.end,
-        )
-    };
-    let opens = body_after.map_or(0.0, |l| {
-        borders::opens(without_dateline(l).of(&page.folded))
-    });
-    let closes = body_before.map_or(0.0, |l| {
-        borders::closes(without_dateline(l).of(&page.folded))
-    });
+    let prose_of = |l: &Line| l.without_dateline().of(&page.folded);
+    let opens = body_after.map_or(0.0, |l| borders::opens(prose_of(l)));
+    let closes = body_before.map_or(0.0, |l| borders::closes(prose_of(l)));
     // Credits above a headline close an article; credits below one open it.
     let is_text = |l: &&Line| !matches!(l.kind, LineKind::Byline | LineKind::Furniture);
     let before_credits = lines[..i].iter().rev().take(4).find(is_text);
+    let below_byline = previous.is_some_and(|l| l.kind == LineKind::Byline);
     let length = |l: Option<&Line>| l.map_or(0.0, |l| (l.span.len() as f32 / 100.0).min(3.0));
     let (before, after) = (
         page.body_text(lines, i, false),
@@ -271,7 +263,7 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         flag(body(previous)),
         flag(short(previous)),
         flag(previous_ends),
-        flag(previous.is_some_and(|l| l.kind == LineKind::Byline)),
+        flag(below_byline),
         flag(previous_credit),
         length(next),
         flag(short(next)),
@@ -300,8 +292,8 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         flag(photo_below),
         opens,
         closes,
-        flag(previous.is_some_and(|l| l.kind == LineKind::Byline) && body(before_credits)),
-        flag(previous.is_some_and(|l| l.kind == LineKind::Byline) && short(before_credits)),
+        flag(below_byline && body(before_credits)),
+        flag(below_byline && short(before_credits)),
         flag(previous.is_some_and(|l| in_brackets(l.span.of(&page.folded)))),
         flag(PATTERNS.photo_credit.is_match(&text)),
     ]

@@ -30,6 +30,13 @@ pub struct Line {
     pub dateline_chars: usize,
 }
 
+impl Line {
+    /// The line after its dateline.
+    pub fn without_dateline(&self) -> Span {
+        Span::new(self.span.start + self.dateline_chars, self.span.end)
+    }
+}
+
 /// Longer lines are never headlines.
 pub const MAX_HEADLINE_CHARS: usize = 64;
 /// Patterns look at no more than this of a line: a 5 MB line must not cost more than a short one.

@@ -68,6 +68,8 @@ struct Asked {
 /// What the blocks of a page say before pairs are looked at.
 struct Surroundings {
     bodies: Vec<usize>,
+    /// The beginning of each body, folded.
+    beginnings: Vec<Vec<char>>,
     /// Of each body, how much it looks like the middle of a sentence.
     openness: Vec<f32>,
 }
@@ -79,11 +81,15 @@ impl Page<'_> {
             return Vec::new();
         }
         let bodies = self.bodies();
-        let openness = bodies
-            .iter()
-            .map(|&i| model.openness(&self.seam_right(i)))
+        let beginnings: Vec<Vec<char>> = bodies.iter().map(|&i| self.seam_right(i)).collect();
+        let openness = (beginnings.iter())
+            .map(|beginning| model.openness(beginning))
             .collect();
-        let around = Surroundings { bodies, openness };
+        let around = Surroundings {
+            bodies,
+            beginnings,
+            openness,
+        };
         let asked = self.asked(lefts, &around);
         let heads = self.answers(lefts, &asked, model);
         let best = Best::of(&asked, &heads);
@@ -104,14 +110,16 @@ impl Page<'_> {
         let mut out = Vec::new();
         for (row, &left) in lefts.iter().enumerate() {
             let place = bodies.binary_search(&left).expect("open ends are bodies");
+            let end = self.seam_left(left);
             let mut asked: Vec<(f32, Asked)> = reach(place, bodies.len())
                 .filter(|&at| at != place && self.may_continue(left, bodies[at]))
                 .map(|at| {
                     let right = bodies[at];
                     let steps = at as isize - place as isize;
                     let (home, here) = self.affinities(left, right);
-                    let word = self.word_across(left, right);
-                    let meeting = self.meeting(left, right);
+                    let beginning = &around.beginnings[at];
+                    let word = word_at_seam(&end, beginning);
+                    let meeting = seams::logit(&end, beginning).clamp(-MAX_LOGIT, MAX_LOGIT);
                     let near = if steps == 1 {
                         ADJACENT
                     } else {
@@ -146,11 +154,7 @@ impl Page<'_> {
     fn answers(&self, lefts: &[usize], asked: &[Asked], model: &dyn Continuation) -> Vec<f32> {
         let seams: Vec<(Vec<char>, Vec<char>)> = asked
             .iter()
-            .map(|pair| {
-                let left = self.chars(lefts[pair.row]);
-                let left = &left[left.len().saturating_sub(SEAM_CHARS)..];
-                (fold(left), self.seam_right(pair.right))
-            })
+            .map(|pair| (self.seam_left(lefts[pair.row]), self.seam_right(pair.right)))
             .collect();
         let borrowed: Vec<(&[char], &[char])> = seams
             .iter()
@@ -247,24 +251,10 @@ impl Page<'_> {
         }
     }
 
-    /// The length of a word across the seam; 2 for Latin letters and digits on both sides, 0 for none.
-    fn word_across(&self, left: usize, right: usize) -> usize {
-        let (left, right) = (self.chars(left), self.chars(right));
-        let left = fold(&left[left.len().saturating_sub(WORD_CHARS)..]);
-        let right = fold(&right[..right.len().min(WORD_CHARS)]);
-        let is_latin = |c: Option<&char>| c.is_some_and(char::is_ascii_alphanumeric);
-        if is_latin(left.last()) && is_latin(right.first()) {
-            return 2;
-        }
-        word_across(&[left.as_slice(), &right].concat(), left.len())
-    }
-
-    /// What the characters on both sides of a seam say of it, as a logit.
-    fn meeting(&self, left: usize, right: usize) -> f32 {
-        let (left, right) = (self.chars(left), self.chars(right));
-        let left = fold(&left[left.len().saturating_sub(WORD_CHARS)..]);
-        let right = fold(&right[..right.len().min(WORD_CHARS)]);
-        seams::logit(&left, &right).clamp(-MAX_LOGIT, MAX_LOGIT)
+    /// The end of a block, folded.
+    fn seam_left(&self, i: usize) -> Vec<char> {
+        let chars = self.chars(i);
+        fold(&chars[chars.len().saturating_sub(SEAM_CHARS)..])
     }
 
     /// The beginning of a block, folded.
@@ -290,6 +280,17 @@ impl Page<'_> {
             .find(|(block, _)| matches!(block.kind, BlockKind::Body | BlockKind::Headline))
             .is_some_and(|(block, _)| block.kind == BlockKind::Headline)
     }
+}
+
+/// The length of a word across the seam of two folded fragments; 2 for Latin letters and digits on both sides, 0 for none.
+fn word_at_seam(left: &[char], right: &[char]) -> usize {
+    let left = &left[left.len().saturating_sub(WORD_CHARS)..];
+    let right = &right[..right.len().min(WORD_CHARS)];
+    let is_latin = |c: Option<&char>| c.is_some_and(char::is_ascii_alphanumeric);
+    if is_latin(left.last()) && is_latin(right.first()) {
+        return 2;
+    }
+    word_across(&[left, right].concat(), left.len())
 }
 
 /// The places near one, of so many.

@@ -107,7 +107,7 @@ pub fn questions(
     page.drop_duplicates(model);
     open_ends.retain(|&i| page.is_body(i));
     let span = |i: usize| page.blocks[i].span;
-    let block = |start: usize| (0..page.blocks.len()).find(|&i| span(i).start == start);
+    let block = |start: usize| (page.blocks.binary_search_by_key(&start, |b| b.span.start)).ok();
     let known: Vec<Join> = (known.iter())
         .filter_map(|&(left, right)| Some((block(left)?, block(right)?)))
         .filter(|&(left, right)| open_ends.contains(&left) && page.is_body(right))

@@ -207,10 +207,28 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// Whether `multiply(weight, x, sums)` is the plain product for bytes that look random and are always the same.
-    pub fn equals_plain_product(
+    /// Compares `multiply(weight, inputs, x, sums)` with the plain product, for [rows, inputs, outputs]; where the processor
+    /// lacks the instructions it says so.
+    #[expect(clippy::print_stderr, reason = "a skipped test says why")]
+    pub fn equals_plain_products(
+        instructions: &str,
+        are_there: bool,
+        shapes: &[[usize; 3]],
+        multiply: impl Fn(&[i8], usize, &[u8], &mut [i32]),
+    ) {
+        if !are_there {
+            eprintln!("skipped: this processor has no {instructions}");
+            return;
+        }
+        for &shape in shapes {
+            equals_plain_product(shape, &multiply);
+        }
+    }
+
+    /// Of bytes that look random and are always the same.
+    fn equals_plain_product(
         [rows, inputs, outputs]: [usize; 3],
-        multiply: impl FnOnce(&[i8], &[u8], &mut [i32]),
+        multiply: &impl Fn(&[i8], usize, &[u8], &mut [i32]),
     ) {
         let mut state = 7u32;
         let mut next = || {
@@ -220,7 +238,7 @@ pub(super) mod tests {
         let x: Vec<u8> = (0..rows * inputs).map(|_| next()).collect();
         let weight: Vec<i8> = (0..outputs * inputs).map(|_| next() as i8).collect();
         let mut sums = vec![-1; rows * outputs];
-        multiply(&weight, &x, &mut sums);
+        multiply(&weight, inputs, &x, &mut sums);
         for (sums, x) in sums.chunks_exact(outputs).zip(x.chunks_exact(inputs)) {
             for (sum, weight) in sums.iter().zip(weight.chunks_exact(inputs)) {
                 let products = x

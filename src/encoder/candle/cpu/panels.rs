@@ -177,28 +177,27 @@ mod unit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::int8::tests::equals_plain_product;
+    use super::super::int8::tests::equals_plain_products;
     use super::*;
 
     #[test]
-    #[expect(clippy::print_stderr, reason = "a skipped test says why")]
     fn equals_the_plain_integer_product() {
-        if !unit::is_available() {
-            eprintln!("skipped: this processor has no AVX-512 VNNI");
-            return;
-        }
-        for (rows, inputs, outputs) in [
-            (0, 64, 128),
-            (1, 4, 64),
-            (5, 64, 128),
-            (64, 384, 192),
-            (97, 1536, 64),
-        ] {
-            equals_plain_product([rows, inputs, outputs], |weight, x, sums| {
+        let shapes = [
+            [0, 64, 128],
+            [1, 4, 64],
+            [5, 64, 128],
+            [64, 384, 192],
+            [97, 1536, 64],
+        ];
+        equals_plain_products(
+            "AVX-512 VNNI",
+            unit::is_available(),
+            &shapes,
+            |weight, inputs, x, sums| {
                 let panels = PanelWeights::new(weight, inputs).expect("the shape fits");
                 panels.multiply(x, sums);
-            });
-        }
+            },
+        );
     }
 
     #[test]

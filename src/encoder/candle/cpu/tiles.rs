@@ -214,22 +214,21 @@ mod unit {
 
 #[cfg(test)]
 mod tests {
-    use super::super::int8::tests::equals_plain_product;
+    use super::super::int8::tests::equals_plain_products;
     use super::*;
 
     #[test]
-    #[expect(clippy::print_stderr, reason = "a skipped test says why")]
     fn equals_the_plain_integer_product() {
-        if !unit::is_available() {
-            eprintln!("skipped: this processor has no AMX");
-            return;
-        }
-        for (rows, inputs, outputs) in [(32, 64, 32), (64, 384, 1152), (96, 1536, 384)] {
-            equals_plain_product([rows, inputs, outputs], |weight, x, sums| {
+        let shapes = [[32, 64, 32], [64, 384, 1152], [96, 1536, 384]];
+        equals_plain_products(
+            "AMX",
+            unit::is_available(),
+            &shapes,
+            |weight, inputs, x, sums| {
                 let tiles = TileWeights::new(weight, inputs).expect("the shape fits");
                 tiles.multiply(x, sums);
-            });
-        }
+            },
+        );
     }
 
     #[test]
