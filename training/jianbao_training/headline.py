@@ -1,12 +1,11 @@
-"""The headline network: which short lines of a page open an article.
+"""The headline trees: which short lines of a page open an article.
 
 Pages come from `make_pages.py` on the training news (all damage levels) and from `single_pages` below: one to
 three articles with their headings, blank lines or none, so that an article by itself is not cut at its headings.
 
-usage: python -m jianbao_training.headline WORK SHARED FEATURES_PROGRAM OUT.json
+usage: python -m jianbao_training.headline WORK SHARED FEATURES_PROGRAM OUT.trees
 """
 
-import hashlib
 import json
 import pathlib
 import random
@@ -16,9 +15,10 @@ import sys
 
 import numpy as np
 
-from .small_network import SEED, fit
+from .data import for_repair, from_newspaper, rows
+from .prepare import write
+from .trees import SEED, export, fit, held_out_figures
 
-NETWORKS, UNITS = 8, 24
 PAGES = 1600
 
 
@@ -89,30 +89,43 @@ def restyled_pages(source, out, rng):
 def features(program, folder):
     text = subprocess.run([program, "pages", str(folder)], check=True, capture_output=True, text=True).stdout
     rows = [json.loads(line) for line in text.splitlines()]
-    # A page and its restyled twin are held out together.
-    held_out = [int(hashlib.sha256(f"{folder.name.split('-')[1]}/{r['page']}".encode()).hexdigest(), 16) % 10 == 0 for r in rows]
-    return np.array([r["features"] for r in rows]), np.array([r["label"] for r in rows]), np.array(held_out)
+    return np.array([r["features"] for r in rows], dtype=np.float32), np.array([r["label"] for r in rows], dtype=bool)
+
+
+def examples(program, shared, folder, articles, pages, rng):
+    """(features, labels) of the short lines of pages made from `articles`: of every damage, as made and restyled, and
+    single ones."""
+    folder.mkdir(parents=True, exist_ok=True)
+    own = folder / "articles.jsonl"
+    write(own, articles)
+    parts = []
+    for seed, damage in enumerate(("none", "light", "heavy")):
+        made, restyled = folder / damage, folder / f"{damage}-restyled"
+        subprocess.run([sys.executable, shared / "tools/make_pages.py", own, made, "--pages", str(pages),
+                        "--seed", str(9000 + seed), "--damage", damage], check=True)
+        restyled_pages(made, restyled, rng)
+        parts += [features(program, made), features(program, restyled)]
+    usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
+    single_pages(usable, folder / "single", 2 * pages, rng)
+    parts.append(features(program, folder / "single"))
+    return [np.concatenate(column) for column in zip(*parts)]
 
 
 def main():
     work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
     rng = random.Random(SEED)
-    articles = [json.loads(line) for line in open(work / "news.jsonl", encoding="utf8")]
-    parts = []
-    for seed, damage in enumerate(("none", "light", "heavy")):
-        folder = work / f"pages-{damage}"
-        subprocess.run([sys.executable, shared / "tools/make_pages.py", work / "news.jsonl", folder, "--pages", str(PAGES),
-                        "--seed", str(9000 + seed), "--damage", damage], check=True)
-        parts.append(features(program, folder))
-        restyled_pages(folder, work / f"pages-{damage}-restyled", rng)
-        parts.append(features(program, work / f"pages-{damage}-restyled"))
-    usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
-    single_pages(usable, work / "pages-single", 2 * PAGES, rng)
-    parts.append(features(program, work / "pages-single"))
-    x, y, held_out = (np.concatenate([p[k] for p in parts]) for k in range(3))
-    scores = fit(x, y, held_out, NETWORKS, UNITS, out)
-    accuracy = ((scores > 0) == y[held_out]).mean()
-    print(f"{len(x)} short lines, {y.mean():.3f} headlines; held out accuracy {accuracy:.4f}")
+    articles = rows(work / "news.jsonl")
+    train = [a for a in articles if not for_repair(a)]
+    # Most pages are of newspaper articles; broadcast news, of which there is more, has shorter articles and headlines.
+    parts = [examples(program, shared, work / "headlines" / name, chosen, pages, rng)
+             for name, chosen, pages in (("newspaper", [a for a in train if from_newspaper(a)], PAGES), ("all", train, PAGES // 4))]
+    x, y = (np.concatenate(column) for column in zip(*parts))
+    model = fit(x, y)
+    print(f"{len(x)} short lines, {y.mean():.3f} headlines")
+    held_out = [a for a in articles if for_repair(a)]
+    for name, chosen in (("newspaper", [a for a in held_out if from_newspaper(a)]), ("all", held_out)):
+        held_out_figures(name, model, *examples(program, shared, work / "headlines" / f"held-out-{name}", chosen, PAGES // 8, rng))
+    export(model, out)
 
 
 if __name__ == "__main__":

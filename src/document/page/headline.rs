@@ -1,4 +1,4 @@
-//! Which short lines are headlines: features of a line among its neighbours, and a small trained network.
+//! Which short lines are headlines: features of a line among its neighbours, and small trained trees.
 //!
 //! A heading inside an article (`亮点：…`, `一、…`, or just a short line) looks like a headline; what tells them
 //! apart is the page: whether a dateline or byline follows as under the other headlines, and whether the text
@@ -6,29 +6,31 @@
 
 use super::borders;
 use super::line::{Line, LineKind, ends_sentence};
-use super::network::Network;
+use super::seams;
+use super::trees::Trees;
 use crate::document::Span;
 use crate::text::fold::{fold, is_han};
 use crate::text::patterns::PATTERNS;
+use crate::text::words::{Word, WordClass, words};
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Length of [`features`].
-pub const FEATURES: usize = 57;
+pub const FEATURES: usize = 70;
 /// How much text before and after a line its words are compared with.
 const CONTEXT_CHARS: usize = 400;
 /// How much of a page says which of its words are rare: a longer page has no more to say.
 const RARITY_CHARS: usize = 200_000;
 
-/// The network trained with the embedded model.
-static NETWORK: LazyLock<Network> = LazyLock::new(|| {
-    let json = include_str!("../../../models/news/headline.json");
-    Network::embedded("headline.json", json, FEATURES)
+/// Trained by `training/jianbao_training/headline.py`.
+static TREES: LazyLock<Trees> = LazyLock::new(|| {
+    let bytes = include_bytes!("../../../models/news/headline.trees");
+    Trees::embedded("headline.trees", bytes, FEATURES)
 });
 
 /// The probability that a line with these features is (part of) a headline.
 pub fn probability(features: &[f32; FEATURES]) -> f32 {
-    NETWORK.probability(features)
+    TREES.probability(features)
 }
 
 /// Two neighbouring Chinese characters, the cheapest stand-in for words.
@@ -142,7 +144,63 @@ fn in_brackets(line: &[char]) -> bool {
     first && matches!(line.last(), Some('）' | ')'))
 }
 
-/// What the network reads of line `i`, a [`LineKind::Short`] line.
+/// How two short lines meet: a headline broken over two lines reads on from one to the other, a second deck does not.
+#[derive(Default)]
+struct Meeting {
+    /// Of the table of seams, within ±[`MAX_SEAM`].
+    seam: f32,
+    /// Length of a word across the seam.
+    word: f32,
+    /// The shorter line's share of the longer one: the halves of a couplet are equally long.
+    evenness: f32,
+    /// Spaces between Chinese characters in the neighbour: this page prints its decks in one line.
+    spaces: f32,
+}
+
+/// Logits of seams beyond this say no more.
+const MAX_SEAM: f32 = 6.0;
+
+impl Meeting {
+    /// Of `lines[i]` with `lines[i + 1]`, seen from the one that is not `neighbour`.
+    fn of(page: &PageStyle, lines: &[Line], i: usize, neighbour: usize) -> Self {
+        let Some([upper, lower]) = lines.get(i..i + 2) else {
+            return Self::default();
+        };
+        if upper.kind != LineKind::Short || lower.kind != LineKind::Short {
+            return Self::default();
+        }
+        let (above, below) = (upper.span.of(&page.folded), lower.span.of(&page.folded));
+        let (short, long) = (above.len().min(below.len()), above.len().max(below.len()));
+        Self {
+            seam: seams::logit(above, below).clamp(-MAX_SEAM, MAX_SEAM),
+            word: (seams::word(above, below) as f32).min(4.0),
+            evenness: short as f32 / long as f32,
+            spaces: inner_spaces(lines[neighbour].span.of(&page.folded)),
+        }
+    }
+}
+
+/// White space between Chinese characters, up to 3.
+fn inner_spaces(line: &[char]) -> f32 {
+    let spaces = line
+        .windows(3)
+        .filter(|w| w[1].is_whitespace() && is_han(w[0]) && is_han(w[2]));
+    (spaces.count() as f32).min(3.0)
+}
+
+/// Of a line's characters, the share in names of people, and of places and organisations.
+fn shares_of_names(line: &[char], words: &[Word]) -> (f32, f32) {
+    let share = |classes: &[WordClass]| {
+        let named = words.iter().filter(|word| classes.contains(&word.class));
+        named.map(|word| word.span.len()).sum::<usize>() as f32 / line.len() as f32
+    };
+    (
+        share(&[WordClass::Person]),
+        share(&[WordClass::Place, WordClass::Organisation]),
+    )
+}
+
+/// What the trees read of line `i`, a [`LineKind::Short`] line.
 pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let line = &lines[i];
     let is_prose = |l: &&Line| l.kind == LineKind::Body;
@@ -221,10 +279,13 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     }
     let lead_text: String = lead.iter().take(24).collect();
     let starts_lead = PATTERNS.lead.is_match(&lead_text);
-    let spaces = slice
-        .windows(3)
-        .filter(|w| w[1].is_whitespace() && is_han(w[0]) && is_han(w[2]))
-        .count() as f32;
+    let above = i
+        .checked_sub(1)
+        .map_or_else(Meeting::default, |above| Meeting::of(page, lines, above, above));
+    let below = Meeting::of(page, lines, i, i + 1);
+    let line_words = words(slice);
+    let (people, places) = shares_of_names(slice, &line_words);
+    let ends_in = |class| flag(line_words.last().is_some_and(|word| word.class == class));
     let digits = count(&|c| c.is_ascii_digit());
     [
         (slice.len() as f32 / 20.0).min(2.25),
@@ -251,7 +312,7 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         count(&|c| c == '，' || c == '、').min(4.0),
         flag(text.contains('。')),
         flag(text.contains('：') || text.contains(':')),
-        spaces.min(3.0),
+        inner_spaces(slice),
         digits / slice.len() as f32,
         flag(PATTERNS.enumerator.is_match(&text)),
         flag(i == 0),
@@ -296,6 +357,19 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         flag(below_byline && short(before_credits)),
         flag(previous.is_some_and(|l| in_brackets(l.span.of(&page.folded)))),
         flag(PATTERNS.photo_credit.is_match(&text)),
+        above.seam,
+        above.word,
+        above.evenness,
+        above.spaces,
+        below.seam,
+        below.word,
+        below.evenness,
+        below.spaces,
+        people,
+        places,
+        ends_in(WordClass::Person),
+        ends_in(WordClass::Verb),
+        ends_in(WordClass::Noun),
     ]
 }
 

@@ -11,8 +11,9 @@ pub mod headline;
 pub mod line;
 pub mod network;
 pub mod repair;
-mod seams;
+pub mod seams;
 pub mod starts;
+mod trees;
 
 use super::{Article, Span};
 pub use assemble::assemble;

@@ -4,6 +4,7 @@
 //! with `自治区`, hardly with `中国`. It costs nothing and errs elsewhere than the encoder, which reads for sense.
 
 use crate::text::hash;
+use crate::text::words::word_across;
 
 /// Rows of the table.
 const ROWS: usize = 1 << 20;
@@ -43,6 +44,20 @@ pub fn logit(left: &[char], right: &[char]) -> f32 {
             hash::row(&gram, ROWS)
         });
     hash::logit(TABLE, rows)
+}
+
+/// Characters on each side in which a word across the seam is looked for.
+const WORD_CHARS: usize = 12;
+
+/// The length of a word across the seam of two folded fragments; 2 for Latin letters and digits on both sides, 0 for none.
+pub fn word(left: &[char], right: &[char]) -> usize {
+    let left = &left[left.len().saturating_sub(WORD_CHARS)..];
+    let right = &right[..right.len().min(WORD_CHARS)];
+    let is_latin = |c: Option<&char>| c.is_some_and(char::is_ascii_alphanumeric);
+    if is_latin(left.last()) && is_latin(right.first()) {
+        return 2;
+    }
+    word_across(&[left, right].concat(), left.len())
 }
 
 #[cfg(test)]

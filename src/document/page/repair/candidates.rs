@@ -3,7 +3,6 @@
 use super::{Continuation, Page};
 use crate::document::page::{BlockKind, seams};
 use crate::text::fold::fold;
-use crate::text::words::word_across;
 use std::collections::HashMap;
 
 /// Characters on each side of a seam that the model reads.
@@ -24,8 +23,6 @@ const AFFINITY: f32 = 20.0;
 const WORD: f32 = 1.7;
 /// Of the logit of the characters that meet.
 const MEETING: f32 = 0.5;
-/// Characters on each side of a seam in which a word across it is looked for.
-const WORD_CHARS: usize = 12;
 /// Characters on each side of a seam in which marks that come in pairs are looked at: a paragraph, not a line of
 /// megabytes.
 const MARK_CHARS: usize = 4000;
@@ -118,7 +115,7 @@ impl Page<'_> {
                     let steps = at as isize - place as isize;
                     let (home, here) = self.affinities(left, right);
                     let beginning = &around.beginnings[at];
-                    let word = word_at_seam(&end, beginning);
+                    let word = seams::word(&end, beginning);
                     let meeting = seams::logit(&end, beginning).clamp(-MAX_LOGIT, MAX_LOGIT);
                     let near = if steps == 1 {
                         ADJACENT
@@ -280,17 +277,6 @@ impl Page<'_> {
             .find(|(block, _)| matches!(block.kind, BlockKind::Body | BlockKind::Headline))
             .is_some_and(|(block, _)| block.kind == BlockKind::Headline)
     }
-}
-
-/// The length of a word across the seam of two folded fragments; 2 for Latin letters and digits on both sides, 0 for none.
-fn word_at_seam(left: &[char], right: &[char]) -> usize {
-    let left = &left[left.len().saturating_sub(WORD_CHARS)..];
-    let right = &right[..right.len().min(WORD_CHARS)];
-    let is_latin = |c: Option<&char>| c.is_some_and(char::is_ascii_alphanumeric);
-    if is_latin(left.last()) && is_latin(right.first()) {
-        return 2;
-    }
-    word_across(&[left, right].concat(), left.len())
 }
 
 /// The places near one, of so many.
