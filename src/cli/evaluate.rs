@@ -12,6 +12,7 @@ use crate::evaluation::{extracts, pages, sectors};
 use crate::model::Model;
 use crate::output::record::ArticleBrief;
 use crate::pipeline::document::{self, Input, Options, Problem};
+use crate::text::dictionary;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -50,7 +51,7 @@ fn evaluate_sectors(
         .into_iter()
         .map(|row| (row.id.clone(), row))
         .collect();
-    let model = session::load_model(&args.model, printer)?;
+    let model = session::load_model(&args.model, dictionary::load, printer)?;
     let progress = progress::bar(printer, golds.len());
     let mut predictions = Vec::with_capacity(golds.len());
     for gold in &golds {
@@ -97,7 +98,7 @@ fn evaluate_extracts(
             .collect(),
         None => HashMap::new(),
     };
-    let model = session::load_model(&args.model, printer)?;
+    let model = session::load_model(&args.model, dictionary::load, printer)?;
     let progress = progress::bar(printer, annotators[0].len());
     let mut predictions = Vec::with_capacity(annotators[0].len());
     for gold in &annotators[0] {
@@ -140,7 +141,7 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
         .filter(|path| path.to_string_lossy().ends_with(".gold.json"))
         .collect();
     gold_files.sort();
-    let model = session::load_model(&args.model, printer)?;
+    let model = session::load_model(&args.model, dictionary::load, printer)?;
     let progress = progress::bar(printer, gold_files.len());
     let (mut scores, mut records) = (Vec::new(), Vec::new());
     for path in &gold_files {

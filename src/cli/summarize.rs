@@ -4,20 +4,25 @@ use super::args::{Format, SummarizeArgs};
 use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
 use super::session;
+use crate::document::decode::decode;
 use crate::output::json;
 use crate::output::record::{Brief, Record};
 use crate::output::whole;
 use crate::pipeline::document::{self, Input};
+use crate::text::dictionary;
 use std::fs::File;
 use std::io::{Read, Write};
 use std::path::Path;
 use std::time::Instant;
 
+/// A longer text, in bytes, has so many characters that most of the dictionary consists of them.
+const MAX_SMALL_TEXT: usize = 1 << 18;
+
 pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliError> {
     let path = args.input.to_string_lossy();
     // The input first: a mistyped path should not wait for a model.
     let bytes = read(&args.input, args.max_bytes)?;
-    let model = session::load_model(&args.model, printer)?;
+    let model = session::load_model(&args.model, dictionary_for(&bytes, args), printer)?;
     let began = Instant::now();
     let input = Input {
         id: &path,
@@ -35,6 +40,17 @@ pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliErro
         printer.warning(&format!("{path}: {}", warning.message));
     }
     write(args, brief, printer)
+}
+
+/// Reads of the dictionary what the one text of this run needs; all of it where that would save nothing.
+fn dictionary_for(bytes: &[u8], args: &SummarizeArgs) -> impl FnOnce() + Send + 'static {
+    let encoding = args.document.encoding.0;
+    let text = (bytes.len() <= MAX_SMALL_TEXT).then(|| bytes.to_owned());
+    move || match text.map(|bytes| decode(&bytes, encoding)) {
+        Some(Ok(text)) => dictionary::load_for(&text.chars),
+        Some(Err(_)) => {}
+        None => dictionary::load(),
+    }
 }
 
 fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), CliError> {

@@ -1,17 +1,15 @@
 //! Words and their word classes, from jieba.
 
+use super::dictionary;
 use crate::document::Span;
-use jieba_rs::Jieba;
-use std::sync::LazyLock;
-
-static JIEBA: LazyLock<Jieba> = LazyLock::new(Jieba::new);
 
 /// The length of the dictionary's word that stands across place `at` of `text`, 0 if a word ends there. Words are the
 /// dictionary's only: of words guessed from their characters many would join what does not belong together.
 pub fn word_across(text: &[char], at: usize) -> usize {
+    let jieba = dictionary::of(text);
     let text: String = text.iter().collect();
     let mut end = 0;
-    for word in JIEBA.cut(&text, false) {
+    for word in jieba.cut(&text, false) {
         let length = word.word.chars().count();
         end += length;
         if end >= at {
@@ -19,11 +17,6 @@ pub fn word_across(text: &[char], at: usize) -> usize {
         }
     }
     0
-}
-
-/// Reads the dictionary now (some 0.1 s) instead of at the first use; call it from a thread of its own.
-pub fn load_dictionary() {
-    LazyLock::force(&JIEBA);
 }
 
 /// What a word can be in a keyword.
@@ -98,7 +91,7 @@ pub fn words(folded: &[char]) -> Vec<Word> {
     let text: String = folded.iter().collect();
     let mut out: Vec<Word> = Vec::with_capacity(folded.len() / 2 + 1);
     let mut end = 0;
-    for tag in JIEBA.tag(&text, true) {
+    for tag in dictionary::of(folded).tag(&text, true) {
         debug_assert_eq!(tag.start, end, "jieba covers its input");
         out.push(Word {
             span: Span::new(tag.start, tag.end),

@@ -49,9 +49,19 @@ def simplified_to_traditional():
     return table
 
 
+def _lot(article):
+    return int(hashlib.sha256(article["id"].encode()).hexdigest(), 16)
+
+
 def for_repair(article):
-    """One article in seven: kept from the table of seams, since the networks that read it are trained on its pages."""
-    return int(hashlib.sha256(article["id"].encode()).hexdigest(), 16) % 7 == 0
+    """One article in seven: kept from the table of seams and the headline trees, since the trees of repair, which read
+    what they say, are trained on its pages."""
+    return _lot(article) % 7 == 0
+
+
+def held_out(article):
+    """Of those, one in eight: for what the trees of repair are worth on articles that nothing has seen."""
+    return _lot(article) // 7 % 8 == 0
 
 
 def from_newspaper(article):

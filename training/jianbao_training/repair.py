@@ -1,4 +1,4 @@
-"""The networks of page repair. Joins: does a fragment continue an open end? Over what the continuation head says of the
+"""The trees of page repair. Joins: does a fragment continue an open end? Over what the continuation head says of the
 seam, the words of both articles, distance, and the other candidates of both sides. Moves: does a paragraph go along
 with the fragment before it?
 
@@ -8,7 +8,6 @@ other damage (`torn_pages`), and from the former misread; all are read by the pr
 usage: python -m jianbao_training.repair WORK SHARED FEATURES_PROGRAM MODEL_DIR     (after the model is exported)
 """
 
-import hashlib
 import json
 import pathlib
 import random
@@ -18,11 +17,11 @@ import sys
 
 import numpy as np
 
-from .data import for_repair, rows, simplified_to_traditional
+from .data import for_repair, from_newspaper, held_out, rows, simplified_to_traditional
 from .prepare import write
-from .small_network import SEED, fit
+from .trees import SEED, export, fit, held_out_figures
 
-NETWORKS, UNITS = 6, 16
+TREES, LEAVES = 300, 31
 PAGES = 800
 HEADING = re.compile(r"([^。！？：“”]{6,22})[。！？](?=.{40})")    # the sentence a paragraph opens with
 TERMINAL = "。！？”’；：…）)》"
@@ -135,7 +134,7 @@ def misread_pages(source, out, rng, pages):
 
 
 def questions(program, folder):
-    """What repair asks about the pages of a folder: for joins and moves (features, labels, held out)."""
+    """What repair asks about the pages of a folder: for joins and moves (features, labels)."""
     asked = subprocess.run([program, "repair", str(folder)], check=True, capture_output=True, text=True).stdout
     joins, moves, seams = [], [], 0
     for row in map(json.loads, asked.splitlines()):
@@ -146,43 +145,54 @@ def questions(program, folder):
         place = {line: (k, n) for k, article in enumerate(gold["articles"])
                  for n, line in enumerate(line for group in article["body"] for line in group)}
         seams += len(follows)
-        out = int(hashlib.sha256(f"{folder.name.split('-')[1]}/{row['page']}".encode()).hexdigest(), 16) % 10 == 0
         for left, right, values in row["joins"]:
-            joins.append((values, (own(left), own(right)) in follows, out))
+            joins.append((values, (own(left), own(right)) in follows))
         for left, right, block, values in row["moves"]:
             if (own(left), own(right)) not in follows:
                 continue                          # after a wrong join nothing is right
             right, block = place.get(own(right)), place.get(own(block))
             if block:
-                moves.append((values, block[0] == right[0] and block[1] > right[1], out))
-    print(f"{folder.name}: {seams} joins, {sum(j[1] for j in joins)} of them among {len(joins)} pairs; "
+                moves.append((values, block[0] == right[0] and block[1] > right[1]))
+    print(f"{folder}: {seams} joins, {sum(j[1] for j in joins)} of them among {len(joins)} pairs; "
           f"{sum(m[1] for m in moves)} of {len(moves)} blocks go along", flush=True)
-    return [[np.array(column) for column in zip(*part)] for part in (joins, moves)]
+    return joins, moves
+
+
+def examples(program, shared, folder, articles, pages, rng):
+    """What repair asks about pages of `articles`, (joins, moves): with the damage of `make_pages.py`, with other damage,
+    and misread."""
+    folder.mkdir(parents=True, exist_ok=True)
+    own = folder / "articles.jsonl"
+    write(own, articles)
+    usable = [a for a in articles if 6 <= len(a["title"]) <= 45 and 200 <= len(a["text"]) <= 2400]
+    for seed, damage in ((1, "light"), (2, "heavy")):
+        subprocess.run([sys.executable, shared / "tools/make_pages.py", own, folder / damage, "--pages", str(pages),
+                        "--seed", str(9000 + seed), "--damage", damage], check=True)
+    torn_pages(usable, folder / "torn", pages, rng)
+    misread_pages(folder / "heavy", folder / "misread", rng, pages // 3)
+    parts = [questions(program, folder / name) for name in ("light", "heavy", "torn", "misread")]
+    return [sum(column, []) for column in zip(*parts)]
 
 
 def main():
     work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], pathlib.Path(sys.argv[4])
     rng = random.Random(SEED)
     articles = [a for a in rows(work / "news.jsonl") if for_repair(a)]
-    own = work / "news-repair.jsonl"
-    write(own, articles)
-    usable = [a for a in articles if 6 <= len(a["title"]) <= 45 and 200 <= len(a["text"]) <= 2400]
-    parts = []
-    for seed, damage in ((1, "light"), (2, "heavy")):
-        folder = work / f"pages-{damage}"
-        subprocess.run([sys.executable, shared / "tools/make_pages.py", own, folder, "--pages", str(PAGES),
-                        "--seed", str(9000 + seed), "--damage", damage], check=True)
-        parts.append(questions(program, folder))
-    torn_pages(usable, work / "pages-torn", PAGES, rng)
-    parts.append(questions(program, work / "pages-torn"))
-    misread_pages(work / "pages-heavy", work / "pages-heavy-misread", rng, PAGES // 3)
-    parts.append(questions(program, work / "pages-heavy-misread"))
+    parts = {}
+    for part, chosen, pages in (("train", [a for a in articles if not held_out(a)], PAGES),
+                                ("held-out", [a for a in articles if held_out(a)], PAGES // 8)):
+        # Most pages are of newspaper articles: broadcast news, of which there is more, has shorter ones.
+        newspaper = [a for a in chosen if from_newspaper(a)]
+        parts[part] = [a + b for a, b in zip(
+            examples(program, shared, work / "repair" / f"{part}-newspaper", newspaper, pages, rng),
+            examples(program, shared, work / "repair" / f"{part}-all", chosen, pages // 4, rng))]
     for k, name in enumerate(("joins", "moves")):
-        x, y, held_out = (np.concatenate([p[k][column] for p in parts]) for column in range(3))
-        scores = fit(x, y, held_out, NETWORKS, UNITS, out / f"{name}.json")
-        right, said = y[held_out], scores > 0
-        print(f"{name}, held out: {len(right)} in question, {right.sum()} right; found {(said & right).sum() / right.sum():.3f}, "
-              f"precision {(said & right).sum() / said.sum():.3f}, accuracy {(said == right).mean():.3f}")
+        (x, y), (held_x, held_y) = ([np.array(column, dtype=kind) for column, kind in zip(zip(*parts[part][k]), (np.float32, bool))]
+                                    for part in ("train", "held-out"))
+        np.savez(work / "repair" / f"{name}.npz", x=x, y=y, held_x=held_x, held_y=held_y)
+        model = fit(x, y, trees=TREES, leaves=LEAVES)
+        held_out_figures(name, model, held_x, held_y)
+        export(model, out / f"{name}.trees")
 
 
 if __name__ == "__main__":

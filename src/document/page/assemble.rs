@@ -23,7 +23,7 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
             }
             BlockKind::Byline => {
                 current.add_credits(credits(&block.span.text(text)));
-                current.credit_spans.push(block.span);
+                push_credit(text, &[block.span], &mut current);
             }
             // It stands in its paragraph already.
             BlockKind::Body if block.continues && below_body => {}
@@ -102,7 +102,7 @@ fn push_paragraph<'a>(
         article.add_credits(credits(&credit));
     }
     if opening == end {
-        article.credit_spans.extend(pieces);
+        push_credit(text, &pieces, article);
         return;
     }
     article.push_paragraph(text, &pieces, is_heading);
@@ -112,6 +112,23 @@ fn push_paragraph<'a>(
     article
         .asides
         .extend(asides.map(|aside| aside.shifted(start)));
+}
+
+/// Adds a line that is a credit and nothing else. In brackets below the text it is the text's last line, an aside.
+fn push_credit(text: &[char], pieces: &[Span], article: &mut Article) {
+    let line: Vec<char> = pieces
+        .iter()
+        .flat_map(|piece| piece.of(text))
+        .copied()
+        .collect();
+    if !(article.has_body() && line::in_brackets(&line)) {
+        article.credit_spans.extend(pieces);
+        return;
+    }
+    // With the line end before it: nothing is left of the line where it is left out.
+    let start = article.text.len();
+    article.push_paragraph(text, pieces, false);
+    article.asides.push(Span::new(start, article.text.len()));
 }
 
 /// Decks joined by one space; white space inside a deck becomes one space.
@@ -194,6 +211,23 @@ mod tests {
         assert_eq!(article(&["大桥今天通车"]).headings.len(), 1);
         let joined = article(&["大桥今天通车", "+，市民走上大桥参观，江面上张灯结彩。"]);
         assert!(joined.headings.is_empty());
+    }
+
+    #[test]
+    fn a_credit_that_closes_the_text_is_printed_but_not_read() {
+        let article = article(&[
+            "（记者 何晓）",
+            "大桥今天通车。",
+            "（东江日报记者 林小满）",
+            "市民走上大桥。（实习生 周默）",
+            "（摄影 周默）",
+        ]);
+        assert_eq!(
+            printed(&article),
+            "大桥今天通车。\n（东江日报记者 林小满）\n市民走上大桥。（实习生 周默）\n（摄影 周默）"
+        );
+        assert_eq!(read(&article), "大桥今天通车。\n市民走上大桥。");
+        assert_eq!(article.credit_spans.len(), 1);
     }
 
     #[test]

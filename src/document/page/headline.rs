@@ -5,7 +5,7 @@
 //! goes on about the same things after it.
 
 use super::borders;
-use super::line::{Line, LineKind, ends_sentence};
+use super::line::{Line, LineKind, ends_sentence, in_brackets};
 use super::seams;
 use super::trees::Trees;
 use crate::document::Span;
@@ -136,12 +136,6 @@ impl PageStyle {
 
 fn is_credit(line: &Line) -> bool {
     line.dateline_chars > 0 || line.kind == LineKind::Byline
-}
-
-/// `（本报记者 …）`, `（作者为…）`: a line of its own in brackets, as closes an article.
-fn in_brackets(line: &[char]) -> bool {
-    let first = matches!(line.first(), Some('（' | '('));
-    first && matches!(line.last(), Some('）' | ')'))
 }
 
 /// How two short lines meet: a headline broken over two lines reads on from one to the other, a second deck does not.
@@ -279,9 +273,9 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     }
     let lead_text: String = lead.iter().take(24).collect();
     let starts_lead = PATTERNS.lead.is_match(&lead_text);
-    let above = i
-        .checked_sub(1)
-        .map_or_else(Meeting::default, |above| Meeting::of(page, lines, above, above));
+    let above = i.checked_sub(1).map_or_else(Meeting::default, |above| {
+        Meeting::of(page, lines, above, above)
+    });
     let below = Meeting::of(page, lines, i, i + 1);
     let line_words = words(slice);
     let (people, places) = shares_of_names(slice, &line_words);

@@ -91,6 +91,12 @@ pub fn ends_sentence(line: &[char]) -> bool {
     last.is_some_and(|&c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；'))
 }
 
+/// `（本报记者 …）`, `（作者为…）`: a line of its own in brackets, as closes an article.
+pub fn in_brackets(line: &[char]) -> bool {
+    let first = matches!(line.first(), Some('（' | '('));
+    first && matches!(line.last(), Some('）' | ')'))
+}
+
 /// The parts of a line that make its text: spaces that OCR put between Chinese characters are left out.
 ///
 /// A line counts as spaced out when four in ten of its neighbouring Chinese characters are apart; a space

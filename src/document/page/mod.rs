@@ -9,7 +9,6 @@ pub mod borders;
 mod credits;
 pub mod headline;
 pub mod line;
-pub mod network;
 pub mod repair;
 pub mod seams;
 pub mod starts;

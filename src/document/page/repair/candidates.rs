@@ -30,14 +30,14 @@ const MARK_CHARS: usize = 4000;
 const MAX_LOGIT: f32 = 12.0;
 
 /// Length of [`Candidate::features`].
-pub const FEATURES: usize = 35;
+pub const FEATURES: usize = 40;
 
 /// A fragment that may continue an open end.
 pub(super) struct Candidate {
     /// The open end, by its place in the list of them.
     pub row: usize,
     pub right: usize,
-    /// What the network that decides about joins reads.
+    /// What the trees that decide about joins read.
     pub features: [f32; FEATURES],
 }
 
@@ -69,6 +69,9 @@ struct Surroundings {
     beginnings: Vec<Vec<char>>,
     /// Of each body, how much it looks like the middle of a sentence.
     openness: Vec<f32>,
+    /// Of each body, how much it looks like the first, and the last, one of its article.
+    opening: Vec<f32>,
+    closing: Vec<f32>,
 }
 
 impl Page<'_> {
@@ -83,6 +86,8 @@ impl Page<'_> {
             .map(|beginning| model.openness(beginning))
             .collect();
         let around = Surroundings {
+            opening: (bodies.iter().map(|&i| self.looks_like_opening(i))).collect(),
+            closing: (bodies.iter().map(|&i| self.looks_like_closing(i))).collect(),
             bodies,
             beginnings,
             openness,
@@ -192,6 +197,8 @@ impl Page<'_> {
         let closes = |at: usize| section(Some(at + 1)) != section(Some(at));
         let is_open = |i: usize| lefts.binary_search(&i).is_ok();
         let (last, first) = (left_chars.last().copied(), right_chars.first().copied());
+        // A paragraph without a mark that stands above the lead is a standfirst, not cut.
+        let next_at = Some(left_at + 1).filter(|_| !closes(left_at));
         let in_run = |c: Option<char>| c.is_some_and(|c| c.is_ascii_alphanumeric());
         let apart = self.section[right] as f32 - self.section[left] as f32;
         let length = |count: usize| (1.0 + count as f32).ln();
@@ -231,6 +238,11 @@ impl Page<'_> {
             meeting,
             best.meets_better_than_rights(row, right, meeting),
             best.meets_better_than_lefts(row, right, meeting),
+            flag(opens(left_at)),
+            around.opening[left_at],
+            next_at.map_or(0.0, |at| around.opening[at]),
+            around.opening[right_at],
+            around.closing[right_at],
         ]
     }
 
@@ -270,7 +282,7 @@ impl Page<'_> {
     }
 
     /// The first text below a headline.
-    fn opens_article(&self, i: usize) -> bool {
+    pub(super) fn opens_article(&self, i: usize) -> bool {
         let before = self.blocks[..i].iter().zip(&self.section).rev();
         before
             .take_while(|&(_, &section)| section == self.section[i])

@@ -82,6 +82,10 @@ impl Page<'_> {
                 recent.iter().find(alike).map(|other| other.block)
             });
             match earlier {
+                // What a standfirst quotes is not printed by mistake.
+                Some(earlier) if self.is_standfirst_of(earlier, passage.block) => {
+                    exact.insert(&passage.chars, passage.block);
+                }
                 Some(earlier) => {
                     repeats.insert(passage.block);
                     pairs.push((earlier, passage.block));
@@ -92,6 +96,15 @@ impl Page<'_> {
             }
         }
         pairs
+    }
+
+    /// Whether a block says in advance, right below the headline and without a mark at its end, what stands as a whole
+    /// sentence in its article.
+    fn is_standfirst_of(&self, block: usize, sentence: usize) -> bool {
+        self.section[block] == self.section[sentence]
+            && self.opens_article(block)
+            && is_open_end(self.chars(block))
+            && !is_open_end(self.chars(sentence))
     }
 
     /// How well a run of passages fits where it stands: by the words of the article around it, by an open end right

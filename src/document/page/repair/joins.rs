@@ -2,7 +2,7 @@
 
 use super::candidates::{Candidate, FEATURES};
 use super::{Continuation, Join, Page};
-use crate::document::page::network::Network;
+use crate::document::page::trees::Trees;
 use pathfinding::kuhn_munkres::kuhn_munkres;
 use pathfinding::matrix::Matrix;
 use std::cmp::Reverse;
@@ -16,10 +16,10 @@ const REPEATED_END: f32 = 0.7;
 /// Where the model is as sure as this that a seam is none, nothing else can make it one: of true seams one in two
 /// hundred is below.
 const MIN_SEAM: f32 = -5.0;
-/// The network trained with the embedded model: the logit that one fragment continues the other.
-static NETWORK: LazyLock<Network> = LazyLock::new(|| {
-    let json = include_str!("../../../../models/news/joins.json");
-    Network::embedded("joins.json", json, FEATURES)
+/// Trained by `training/jianbao_training/repair.py`: the logit that one fragment continues the other.
+static TREES: LazyLock<Trees> = LazyLock::new(|| {
+    let bytes = include_bytes!("../../../../models/news/joins.trees");
+    Trees::embedded("joins.trees", bytes, FEATURES)
 });
 
 impl Page<'_> {
@@ -49,7 +49,7 @@ impl Page<'_> {
         if candidate.seam() < MIN_SEAM {
             return f32::NEG_INFINITY;
         }
-        let mut gain = NETWORK.logit(&candidate.features);
+        let mut gain = TREES.logit(&candidate.features);
         if self.next_body(left) == Some(candidate.right) {
             gain += IN_PLACE;
         }

@@ -5,11 +5,11 @@
 //!
 //! 1. *Repeated passages* are used once, where they fit their surroundings best (`duplicates.rs`).
 //! 2. *Joins*: which fragment continues which open end. What speaks for each pair (`candidates.rs`: the model's
-//!    continuation head, words, distance, the other candidates) goes through a small network; the best assignment is
+//!    continuation head, words, distance, the other candidates) goes through small trees; the best assignment is
 //!    found exactly (`joins.rs`, Kuhn and Munkres), "none of them" being a choice. A wrong join is worse than a broken
 //!    paragraph. Fragments that repeat a sentence's end follow (`repeated_ends.rs`).
 //! 3. *Moves*: a fragment that continues a paragraph elsewhere goes there, and takes with it as many of the paragraphs
-//!    after it as a second network finds at home there (`moves.rs`).
+//!    after it as other trees find at home there (`moves.rs`).
 
 mod affinity;
 mod candidates;
@@ -18,8 +18,9 @@ mod joins;
 mod moves;
 mod repeated_ends;
 
-use super::{Block, BlockKind};
+use super::{Block, BlockKind, borders};
 use crate::document::Span;
+use crate::text::fold::fold;
 use affinity::RarePairs;
 use std::cell::OnceCell;
 
@@ -56,6 +57,8 @@ pub struct Repaired {
 
 /// Shorter fragments are not joined: there is nothing to judge by.
 const MIN_LEFT_CHARS: usize = 12;
+/// Characters at either end of a block that say whether it opens or closes its article.
+const BORDER_CHARS: usize = 64;
 /// Open ends at most; a text with more is written so.
 const MAX_OPEN_ENDS: usize = 400;
 /// Text in which more than this share of the paragraphs end without a mark is written so (verse, lists, wrapped
@@ -83,7 +86,7 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
     }
 }
 
-/// What the networks of page repair read of a page, for training them.
+/// What the trees of page repair read of a page, for training them.
 #[derive(Debug, Default)]
 pub struct Questions {
     /// (open end, fragment, features) of each pair that may be joined.
@@ -92,8 +95,8 @@ pub struct Questions {
     pub moves: Vec<(Span, Span, Span, [f32; moves::FEATURES])>,
 }
 
-/// What [`repair`] asks its networks. `known` are the true joins, by where their blocks begin: a network learns from
-/// these, not from what an earlier one took for joins.
+/// What [`repair`] asks its trees. `known` are the true joins, by where their blocks begin: they learn from
+/// these, not from what earlier ones took for joins.
 pub fn questions(
     text: &[char],
     blocks: Vec<Block>,
@@ -174,6 +177,19 @@ impl<'a> Page<'a> {
 
     fn chars(&self, i: usize) -> &'a [char] {
         self.blocks[i].span.of(self.text)
+    }
+
+    /// The higher, the more a block looks like the first one of its article.
+    fn looks_like_opening(&self, i: usize) -> f32 {
+        let start = self.blocks[i].dateline_chars;
+        let chars = &self.chars(i)[start..];
+        borders::opens(&fold(&chars[..chars.len().min(BORDER_CHARS)]))
+    }
+
+    /// The higher, the more a block looks like the last one of its article.
+    fn looks_like_closing(&self, i: usize) -> f32 {
+        let chars = self.chars(i);
+        borders::closes(&fold(&chars[chars.len().saturating_sub(BORDER_CHARS)..]))
     }
 
     fn rare_pairs(&self) -> &RarePairs {

@@ -1,19 +1,19 @@
 //! Fragments go where they belong, and take along what came with them.
 
 use super::{Block, Join, Page};
-use crate::document::page::network::Network;
+use crate::document::page::trees::Trees;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Paragraphs that a fragment takes along at most.
 const MAX_RUN: usize = 30;
 /// Length of [`Page::move_features`].
-pub const FEATURES: usize = 18;
+pub const FEATURES: usize = 24;
 
-/// The network trained with the embedded model: the logit that a block goes along.
-static NETWORK: LazyLock<Network> = LazyLock::new(|| {
-    let json = include_str!("../../../../models/news/moves.json");
-    Network::embedded("moves.json", json, FEATURES)
+/// Trained by `training/jianbao_training/repair.py`: the logit that a block goes along.
+static TREES: LazyLock<Trees> = LazyLock::new(|| {
+    let bytes = include_bytes!("../../../../models/news/moves.trees");
+    Trees::embedded("moves.trees", bytes, FEATURES)
 });
 
 /// Rounds until every fragment's home is settled: one may go along with another that goes along with a third.
@@ -109,7 +109,7 @@ impl Page<'_> {
             // A rest goes nowhere without its own that is right after it.
             if !goes_on(n) {
                 asked = true;
-                gain += NETWORK.logit(&self.move_features(left, right, homes[left], &following, n));
+                gain += TREES.logit(&self.move_features(left, right, homes[left], &following, n));
             }
             if !goes_on(n + 1) && (gain > best || !asked) {
                 (best, taken) = (gain, n + 1);
@@ -141,7 +141,7 @@ impl Page<'_> {
         out
     }
 
-    /// What the network reads of the `n`th block after a fragment: does it belong to the fragment's article, `home`, or
+    /// What the trees read of the `n`th block after a fragment: does it belong to the fragment's article, `home`, or
     /// where it stands?
     fn move_features(
         &self,
@@ -189,6 +189,12 @@ impl Page<'_> {
             log(following.len() - n),
             log(self.chars(block).len()).min(6.0),
             flag(self.blocks[block].is_heading),
+            self.looks_like_opening(block),
+            self.looks_like_closing(block),
+            moved.last().map_or(0.0, |&i| self.looks_like_closing(i)),
+            before.map_or(0.0, |i| self.looks_like_closing(i)),
+            self.looks_like_closing(left),
+            after_left.map_or(0.0, |i| self.looks_like_opening(i)),
         ]
     }
 
