@@ -20,16 +20,16 @@ features=$root/target/release/examples/training_features
 "$python" -m jianbao_training.prepare "$work" "$shared" "$features"
 "$python" -m jianbao_training.borders "$work" "$features" "$root/models/news/borders.bin"
 "$python" -m jianbao_training.seams "$work" "$root/models/news/seams.bin"
-# The headline network reads the tables of borders: the program is built again, with them inside.
+# The headline trees read the tables of borders: the program is built again, with them inside.
 cargo build --release --no-default-features --example training_features --manifest-path "$root/Cargo.toml"
-"$python" -m jianbao_training.headline "$work" "$shared" "$features" "$root/models/news/headline.json"
+"$python" -m jianbao_training.headline "$work" "$shared" "$features" "$root/models/news/headline.trees"
 [ -f "$work/pretrained.safetensors" ] || "$python" -m jianbao_training.pretrain "$work" "$shared" --steps 2000
 [ -f "$work/ngrams.safetensors" ] || "$python" -m jianbao_training.ngrams "$work" "$shared"
 [ -f "$work/finetune.done" ] || "$python" -m jianbao_training.finetune "$work" "$shared" --epochs 4
 touch "$work/finetune.done"
 [ -f "$work/starts.pt" ] || "$python" -m jianbao_training.starts "$work" "$shared"
 "$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.7
-# The networks of page repair read what the exported model says: the program is built again, with it inside.
+# The trees of page repair read what the exported model says: the program is built again, with it inside.
 cargo build --release --example training_features --manifest-path "$root/Cargo.toml"
 "$python" -m jianbao_training.repair "$work" "$shared" "$features" "$root/models/news"
 "$python" -m jianbao_training.golden "$root/models/news" "$root/tests/fixtures"

@@ -3,7 +3,7 @@
 usage: python -m jianbao_training.borders WORK FEATURES_PROGRAM OUT.bin
 
 Logistic regression on hashed characters at the paragraph's beginning and end (`src/document/page/borders.rs`, which also
-says which rows those are), over the paragraphs of all training news: the headline network, which reads it, learns on some of
+says which rows those are), over the paragraphs of all training news: the headline trees, which read it, learn on some of
 the same articles.
 """
 
@@ -17,7 +17,7 @@ import torch
 from torch.nn import functional as F
 
 from .hashed import as_bytes
-from .small_network import SEED
+from .trees import SEED
 
 ROWS = 1 << 14                 # as in borders.rs
 EPOCHS, BATCH, DECAY = 4, 4096, 3e-6

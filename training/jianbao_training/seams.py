@@ -4,7 +4,7 @@ usage: python -m jianbao_training.seams WORK OUT.bin
 
 Logistic regression on hashed characters left and right of a seam: places inside the sentences of the training news,
 against the left side of one place and the right side of another, half of them near. Page repair reads it beside the
-encoder's continuation head. The articles of `for_repair` are left out: the networks over it are trained on
+encoder's continuation head. The articles of `for_repair` are left out: the trees over it are trained on
 those.
 """
 
@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from .data import fold, for_repair, rows
 from .hashed import as_bytes
-from .small_network import SEED
+from .trees import SEED
 
 ROWS = 1 << 20                 # as in src/document/page/seams.rs
 GRAMS = [(1, 1), (2, 1), (1, 2), (2, 2), (3, 1), (1, 3), (3, 2), (2, 3)]

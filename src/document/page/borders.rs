@@ -16,7 +16,7 @@ const PREFIX: usize = 4;
 static TABLES: &[u8; 2 * ROWS] = include_bytes!("../../../models/news/borders.bin");
 
 /// The higher, the more a (folded) paragraph, without its dateline, looks like the first one of its article: a logit but
-/// for a constant, which the networks that read it have of their own.
+/// for a constant, which the trees that read it have of their own.
 pub fn opens(paragraph: &[char]) -> f32 {
     hash::logit(&TABLES[..ROWS], opening_rows(paragraph))
 }
