@@ -173,7 +173,7 @@ fn line_number(text: &[char], at: usize) -> usize {
     text[..at].iter().filter(|&&c| c == '\n').count()
 }
 
-/// What page repair asks its networks, with the embedded model, by line numbers.
+/// What page repair asks its trees, with the embedded model, by line numbers.
 #[cfg(feature = "embedded-model")]
 fn repair(dir: &str) {
     use jianbao::analysis::sector::Taxonomy;

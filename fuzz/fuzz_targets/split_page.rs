@@ -1,5 +1,5 @@
 #![no_main]
-//! Articles are their spans, and no character is used twice.
+//! Articles are their spans, no character is used twice, and what is printed but not read stands in order.
 
 use jianbao::document::page::repair::Continuation;
 use jianbao::document::page::{Layout, split};
@@ -28,6 +28,12 @@ fuzz_target!(|text: &str| {
                 rebuilt.extend_from_slice(span.of(&text));
             }
             assert_eq!(rebuilt, article.text);
+            let mut read_to = 0;
+            for aside in &article.asides {
+                assert!(read_to <= aside.start && aside.start < aside.end && aside.end <= article.text.len());
+                read_to = aside.end;
+            }
+            assert_eq!(article.reading().text.len(), article.reading_chars());
             let places = article.spans.iter().chain(&article.title_spans);
             for span in places.chain(&article.credit_spans) {
                 assert!(!used[span.start..span.end].contains(&true));

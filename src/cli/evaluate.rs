@@ -12,7 +12,6 @@ use crate::evaluation::{extracts, pages, sectors};
 use crate::model::Model;
 use crate::output::record::ArticleBrief;
 use crate::pipeline::document::{self, Input, Options, Problem};
-use crate::text::dictionary;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -51,7 +50,7 @@ fn evaluate_sectors(
         .into_iter()
         .map(|row| (row.id.clone(), row))
         .collect();
-    let model = session::load_model(&args.model, dictionary::load, printer)?;
+    let model = session::load_model(&args.model, printer)?;
     let progress = progress::bar(printer, golds.len());
     let mut predictions = Vec::with_capacity(golds.len());
     for gold in &golds {
@@ -98,7 +97,7 @@ fn evaluate_extracts(
             .collect(),
         None => HashMap::new(),
     };
-    let model = session::load_model(&args.model, dictionary::load, printer)?;
+    let model = session::load_model(&args.model, printer)?;
     let progress = progress::bar(printer, annotators[0].len());
     let mut predictions = Vec::with_capacity(annotators[0].len());
     for gold in &annotators[0] {
@@ -141,7 +140,7 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
         .filter(|path| path.to_string_lossy().ends_with(".gold.json"))
         .collect();
     gold_files.sort();
-    let model = session::load_model(&args.model, dictionary::load, printer)?;
+    let model = session::load_model(&args.model, printer)?;
     let progress = progress::bar(printer, gold_files.len());
     let (mut scores, mut records) = (Vec::new(), Vec::new());
     for path in &gold_files {

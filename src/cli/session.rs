@@ -8,6 +8,7 @@ use crate::analysis::summary::Length;
 use crate::encoder::candle::device;
 use crate::model::{self, Model};
 use crate::pipeline::document::Options;
+use crate::text::dictionary;
 use std::time::Instant;
 
 /// Threads of the whole program; all cores unless somebody says otherwise.
@@ -18,15 +19,11 @@ pub(super) fn set_threads(threads: Option<u16>) {
         .build_global();
 }
 
-/// Loads the model that was asked for; the word dictionary is read meanwhile, by `read_dictionary`.
-pub(super) fn load_model(
-    args: &ModelArgs,
-    read_dictionary: impl FnOnce() + Send + 'static,
-    printer: &Printer,
-) -> Result<Model, CliError> {
+/// Loads the model that was asked for; the word dictionary is read meanwhile.
+pub(super) fn load_model(args: &ModelArgs, printer: &Printer) -> Result<Model, CliError> {
     let began = Instant::now();
     set_threads(args.threads);
-    std::thread::spawn(read_dictionary);
+    std::thread::spawn(dictionary::load);
     let taxonomy = match &args.sectors {
         None => Taxonomy::embedded(),
         Some(path) => Taxonomy::read(path).map_err(|e| {

@@ -22,7 +22,12 @@ pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliErro
     let path = args.input.to_string_lossy();
     // The input first: a mistyped path should not wait for a model.
     let bytes = read(&args.input, args.max_bytes)?;
-    let model = session::load_model(&args.model, dictionary_for(&bytes, args), printer)?;
+    if bytes.len() <= MAX_SMALL_TEXT
+        && let Ok(text) = decode(&bytes, args.document.encoding.0)
+    {
+        dictionary::expect(&text.chars);
+    }
+    let model = session::load_model(&args.model, printer)?;
     let began = Instant::now();
     let input = Input {
         id: &path,
@@ -40,17 +45,6 @@ pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliErro
         printer.warning(&format!("{path}: {}", warning.message));
     }
     write(args, brief, printer)
-}
-
-/// Reads of the dictionary what the one text of this run needs; all of it where that would save nothing.
-fn dictionary_for(bytes: &[u8], args: &SummarizeArgs) -> impl FnOnce() + Send + 'static {
-    let encoding = args.document.encoding.0;
-    let text = (bytes.len() <= MAX_SMALL_TEXT).then(|| bytes.to_owned());
-    move || match text.map(|bytes| decode(&bytes, encoding)) {
-        Some(Ok(text)) => dictionary::load_for(&text.chars),
-        Some(Err(_)) => {}
-        None => dictionary::load(),
-    }
 }
 
 fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), CliError> {

@@ -31,7 +31,7 @@ pub struct Article {
     /// Credits as printed: `全媒体记者 曹娟`, `通讯员 陶韬`.
     pub byline: Vec<String>,
     pub dateline: Option<Dateline>,
-    /// Lines that are bylines and nothing else.
+    /// Lines that are bylines and nothing else, and stand in no text.
     pub credit_spans: Vec<Span>,
     /// The body in reading order, as printed.
     pub text: Vec<char>,
@@ -41,7 +41,8 @@ pub struct Article {
     pub paragraph_starts: Vec<usize>,
     /// Places in `text`: paragraphs that are headings, list items or verse.
     pub headings: Vec<Span>,
-    /// Places in `text`: datelines and credits that a paragraph opens or ends with. They are printed, not analysed.
+    /// Places in `text`, in order: datelines and credits that a paragraph opens or ends with, and lines that are a
+    /// credit in brackets, with the line end before them. They are printed, not analysed.
     pub asides: Vec<Span>,
 }
 

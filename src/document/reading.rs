@@ -1,4 +1,4 @@
-//! An article as it is analysed: without the datelines and credits that stand in its paragraphs.
+//! An article as it is analysed: without the datelines and credits that stand in its text.
 
 use super::Span;
 

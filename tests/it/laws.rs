@@ -31,6 +31,7 @@ fn page_text() -> impl Strategy<Value = String> {
         Just("东江日报3月5日讯(记者 林小满)今天，大桥通车。".to_owned()),
         Just("本报记者 林小满".to_owned()),
         Just("（下转第3版）".to_owned()),
+        Just("（东江日报记者 林小满）".to_owned()),
         Just("水 利 工 程 今 天 开 工 通 车".to_owned()),
         "[“”《》（）(：。！？a-z0-9　 ]{0,30}",
         "\\PC{0,20}",
@@ -137,6 +138,8 @@ fn hostile_sizes_stay_bounded() {
         .collect();
     for text in [
         cut_lines,
+        // Every copy asks where its article begins, behind all the page numbers.
+        "第3版\n".repeat(20_000) + &"大桥今天通车，市民走上大桥参观桥面。\n".repeat(5_000),
         "字".repeat(300_000),
         "字\n".repeat(10_000),
         "“".repeat(20_000),

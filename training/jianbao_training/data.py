@@ -55,12 +55,12 @@ def _lot(article):
 
 def for_repair(article):
     """One article in seven: kept from the table of seams and the headline trees, since the trees of repair, which read
-    what they say, are trained on its pages."""
+    what they say, are trained on its pages. (The tables of borders and the encoder read all articles.)"""
     return _lot(article) % 7 == 0
 
 
 def held_out(article):
-    """Of those, one in eight: for what the trees of repair are worth on articles that nothing has seen."""
+    """Of those, one in eight: for what the trees of repair are worth on articles they have not seen."""
     return _lot(article) // 7 % 8 == 0
 
 

@@ -124,8 +124,9 @@ def main():
     print(f"{len(x)} short lines, {y.mean():.3f} headlines")
     held_out = [a for a in articles if for_repair(a)]
     for name, chosen in (("newspaper", [a for a in held_out if from_newspaper(a)]), ("all", held_out)):
-        held_out_figures(name, model, *examples(program, shared, work / "headlines" / f"held-out-{name}", chosen, PAGES // 8, rng))
-    export(model, out)
+        x, y = examples(program, shared, work / "headlines" / f"held-out-{name}", chosen, PAGES // 8, rng)
+        held_out_figures(name, model, x, y)
+    export(model, out, x)
 
 
 if __name__ == "__main__":

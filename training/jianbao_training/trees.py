@@ -1,5 +1,6 @@
 """Gradient-boosted trees over features that the program computes (`src/document/page/trees.rs`): training and export."""
 
+import json
 import pathlib
 import struct
 
@@ -8,6 +9,9 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 SEED = 17
 LEAF = 0xFFFF
+EXAMPLES = 40
+FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures"
+DIGITS = 4                     # as `round` in examples/training_features.rs
 
 
 def fit(x, y, trees=300, rate=0.08, leaves=63):
@@ -24,20 +28,30 @@ def nodes_of(nodes, at=0):
     if node["is_leaf"]:
         return [[LEAF, 0, node["value"]]]
     left, right = nodes_of(nodes, node["left"]), nodes_of(nodes, node["right"])
-    # The program compares in 32 bits: the next value below the threshold parts 32-bit features the same way.
-    threshold = np.float32(node["num_threshold"])
-    if threshold > node["num_threshold"]:
-        threshold = np.nextafter(threshold, np.float32(-np.inf))
-    return [[node["feature_idx"], 1 + len(left), threshold]] + left + right
+    return [[node["feature_idx"], 1 + len(left), unrounded(node["num_threshold"])]] + left + right
 
 
-def export(model, out):
-    """Writes the trees, before them the logit that all start from, in the form of `trees.rs`."""
+def unrounded(threshold):
+    """The program's features are rounded for training, to [`DIGITS`], and thresholds often are such numbers: half a step
+    higher they part exact features just as they parted rounded ones."""
+    step = 10.0 ** -DIGITS
+    # A threshold that is a rounded number itself may be a little lower in 32 bits.
+    return (np.floor(threshold / step + 0.05) + 0.5) * step
+
+
+def export(model, out, x):
+    """Writes the trees, before them the logit that all start from, in the form of `trees.rs`; and for its test what they say
+    of some rows of `x`."""
     parts = [[[LEAF, 0, model._baseline_prediction.item()]]] + [nodes_of(tree.nodes) for [tree] in model._predictors]
     roots = np.cumsum([0] + [len(part) for part in parts[:-1]])
     packed = struct.pack(f"<{2 + len(roots)}I", model.n_features_in_, len(roots), *roots)
     packed += b"".join(struct.pack("<HHf", *node) for part in parts for node in part)
     pathlib.Path(out).write_bytes(packed)
+    logits = model.decision_function(x)
+    chosen = np.argsort(logits)[np.linspace(0, len(x) - 1, EXAMPLES).astype(int)]
+    said = [dict(features=[round(float(v), DIGITS) for v in x[k]], logit=round(float(logits[k]), 5)) for k in chosen]
+    lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in said)
+    (FIXTURES / f"{pathlib.Path(out).name}.json").write_text(f"[{lines}]\n")
 
 
 def held_out_figures(name, model, x, y):

@@ -15,7 +15,6 @@ use crate::pipeline::batch::manifest;
 use crate::pipeline::batch::report::{self, Counts, ResultFormat};
 use crate::pipeline::batch::tasks::{NothingFinished, TaskError};
 use crate::pipeline::document::Options;
-use crate::text::dictionary;
 use run_file::{RESTART, Run, Session};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -113,7 +112,7 @@ fn stream(
     stop: Arc<AtomicBool>,
     printer: &Printer,
 ) -> Result<(), CliError> {
-    let model = session::load_model(&args.model, dictionary::load, printer)?;
+    let model = session::load_model(&args.model, printer)?;
     let mut sink = StreamSink(std::io::BufWriter::new(std::io::stdout()));
     let progress = Progress::new(printer, total_bytes(&list));
     let job = Job {
@@ -183,7 +182,7 @@ fn into_folder(
     if args.restart {
         folder.clear().map_err(failed)?;
     }
-    let model = session::load_model(&args.model, dictionary::load, printer)?;
+    let model = session::load_model(&args.model, printer)?;
     let mut run = Run::open(&folder, run_file::settings(args, &model)?, &list)?;
     if run.is_new() {
         folder

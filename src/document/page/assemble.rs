@@ -23,7 +23,7 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
             }
             BlockKind::Byline => {
                 current.add_credits(credits(&block.span.text(text)));
-                push_credit(text, &[block.span], &mut current);
+                push_credit(text, &line::pieces(text, block.span), &mut current);
             }
             // It stands in its paragraph already.
             BlockKind::Body if block.continues && below_body => {}

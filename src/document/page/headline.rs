@@ -382,4 +382,36 @@ mod tests {
         assert_eq!((features[28], features[33]), (1.0, 1.0));
         assert!(probability(&features) > 0.5);
     }
+
+    #[test]
+    fn a_broken_headline_reads_on_and_a_second_deck_does_not() {
+        let read = |upper: &str, lower: &str| {
+            let text: Vec<char> = format!("{upper}\n{lower}\n大桥今天通车，市民走上大桥。")
+                .chars()
+                .collect();
+            let lines = lines(&text);
+            let page = PageStyle::of(&text, &lines);
+            let (below, above) = (features(&page, &lines, 0), features(&page, &lines, 1));
+            // The lower line sees the upper one as the upper one sees it.
+            assert_eq!(above[57..60], below[61..64]);
+            assert_eq!(
+                (
+                    below[57..61].iter().sum::<f32>(),
+                    above[61..65].iter().sum::<f32>()
+                ),
+                (0.0, 0.0)
+            );
+            (above[57], above[58])
+        };
+        let (broken, word) = read("东江市人民代表大会常务委", "员会今天召开会议");
+        let (deck, _) = read("东江市人民代表大会召开", "林小满作报告");
+        assert!(broken > deck && word > 0.0, "{broken} {deck} {word}");
+    }
+
+    #[test]
+    fn names_are_counted_by_characters() {
+        let line: Vec<char> = "湖南省长沙市召开会议".chars().collect();
+        let (people, places) = shares_of_names(&line, &words(&line));
+        assert_eq!((people, places), (0.0, 0.6));
+    }
 }

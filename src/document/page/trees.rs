@@ -1,7 +1,6 @@
 //! Small trained models that read features and no encoder: gradient-boosted trees, microseconds a question.
 //!
-//! They decide about headlines, joins and moves: on pages of articles that training has not seen, with a seventh fewer
-//! mistakes about headlines than networks with one hidden layer make, which stood here before.
+//! They decide about headlines, joins and moves of fragments.
 
 /// Of the trees' file: `u32` features, `u32` trees, for each tree the `u32` place of its first node, then nodes of eight
 /// bytes; all little-endian. A node is `u16` feature ([`LEAF`]: none), `u16` steps from here to its right child (the left
@@ -124,6 +123,41 @@ mod tests {
         assert_eq!(trees.logit(&[9.0, 0.5]), 2.0);
         assert_eq!(trees.logit(&[9.0, 0.6]), -0.75);
         assert!(trees.probability(&[0.0, 0.0]) > 0.85);
+    }
+
+    /// What scikit-learn says of the same rows (`training/jianbao_training/trees.py`).
+    #[test]
+    fn says_what_its_training_said() {
+        #[derive(serde::Deserialize)]
+        struct Row {
+            features: Vec<f32>,
+            logit: f32,
+        }
+        let models: [(&[u8], &str); 3] = [
+            (
+                include_bytes!("../../../models/news/headline.trees"),
+                include_str!("../../../tests/fixtures/headline.trees.json"),
+            ),
+            (
+                include_bytes!("../../../models/news/joins.trees"),
+                include_str!("../../../tests/fixtures/joins.trees.json"),
+            ),
+            (
+                include_bytes!("../../../models/news/moves.trees"),
+                include_str!("../../../tests/fixtures/moves.trees.json"),
+            ),
+        ];
+        for (bytes, rows) in models {
+            let trees = Trees::parse(bytes).expect("part of the program");
+            let rows: Vec<Row> = serde_json::from_str(rows).expect("part of the tests");
+            assert!(
+                rows.iter().any(|row| row.logit > 0.0) && rows.iter().any(|row| row.logit < 0.0)
+            );
+            for row in rows {
+                let logit = trees.logit(&row.features);
+                assert!((logit - row.logit).abs() < 1e-3, "{logit} {}", row.logit);
+            }
+        }
     }
 
     #[test]

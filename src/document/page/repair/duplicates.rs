@@ -77,15 +77,14 @@ impl Page<'_> {
             let recent = &passages[n.saturating_sub(NEAR_REACH)..n];
             let earlier = exact.get(passage.chars.as_slice()).copied().or_else(|| {
                 let alike = |other: &&Passage| {
-                    !repeats.contains(&other.block) && self.are_alike(passage, other)
+                    !repeats.contains(&other.block)
+                        && self.are_alike(passage, other)
+                        // What a standfirst quotes is not printed by mistake.
+                        && !self.is_standfirst_of(other.block, passage.block)
                 };
                 recent.iter().find(alike).map(|other| other.block)
             });
             match earlier {
-                // What a standfirst quotes is not printed by mistake.
-                Some(earlier) if self.is_standfirst_of(earlier, passage.block) => {
-                    exact.insert(&passage.chars, passage.block);
-                }
                 Some(earlier) => {
                     repeats.insert(passage.block);
                     pairs.push((earlier, passage.block));
@@ -102,9 +101,9 @@ impl Page<'_> {
     /// sentence in its article.
     fn is_standfirst_of(&self, block: usize, sentence: usize) -> bool {
         self.section[block] == self.section[sentence]
-            && self.opens_article(block)
             && is_open_end(self.chars(block))
             && !is_open_end(self.chars(sentence))
+            && self.opens_article(block)
     }
 
     /// How well a run of passages fits where it stands: by the words of the article around it, by an open end right

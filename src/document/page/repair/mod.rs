@@ -339,6 +339,25 @@ mod tests {
     }
 
     #[test]
+    fn a_standfirst_that_quotes_its_article_is_no_copy() {
+        let quoted = "东江大桥的桥面和桥塔都用钢造成，全长三千米，是东江上最长的一座桥梁，通车以后两岸市民往来的时间从一个小时缩短到十分钟，沿江五个乡镇的农产品当天就能进城";
+        let lead = "东江日报3月5日讯(记者 林小满)大桥今天正式通车，市民走上大桥参观。";
+        let page =
+            format!("东江大桥今日正式通车\n{quoted}\n{lead}\n{quoted}。\n大桥的桥塔高一百米。\n");
+        let (articles, found) = repaired(&page, &NoContinuation);
+        assert!(found.duplicates.is_empty(), "{found:?}");
+        assert_eq!(articles.concat().matches(quoted).count(), 2);
+        // A misread copy of the sentence is one, whatever the standfirst says.
+        let misread = quoted.replace("两岸", "西岸");
+        let copied = page.replace("大桥的桥塔高", &format!("{misread}。\n大桥的桥塔高"));
+        assert_eq!(repaired(&copied, &NoContinuation).1.duplicates.len(), 1);
+        // Further down the same words are a copy.
+        let page =
+            format!("东江大桥今日正式通车\n{lead}\n{quoted}\n大桥的桥塔高一百米。\n{quoted}。\n");
+        assert_eq!(repaired(&page, &NoContinuation).1.duplicates.len(), 1);
+    }
+
+    #[test]
     fn a_misread_copy_is_a_copy_but_another_number_is_not() {
         let line = "东江大桥今天正式通车，市民参观大桥的桥面和桥塔，大桥全长3000米。";
         let twice = |other: &str| {
