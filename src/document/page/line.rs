@@ -97,6 +97,12 @@ pub fn in_brackets(line: &[char]) -> bool {
     first && matches!(line.last(), Some('）' | ')'))
 }
 
+/// Closes a bracket before it opens one: its beginning stands elsewhere.
+pub fn closes_foreign_bracket(line: &[char]) -> bool {
+    let first = line.iter().find(|c| "()（）《》".contains(**c));
+    first.is_some_and(|c| ")）》".contains(*c))
+}
+
 /// The parts of a line that make its text: spaces that OCR put between Chinese characters are left out.
 ///
 /// A line counts as spaced out when four in ten of its neighbouring Chinese characters are apart; a space
@@ -149,6 +155,13 @@ mod tests {
     fn kind(line: &str) -> LineKind {
         let text: Vec<char> = line.chars().collect();
         lines(&text)[0].kind
+    }
+
+    #[test]
+    fn the_rest_of_a_cut_credit_begins_inside_its_bracket() {
+        let closes = |line: &str| closes_foreign_bracket(&line.chars().collect::<Vec<_>>());
+        assert!(closes("小满 通讯员 何晓)大桥今天通车（图）"));
+        assert!(!closes("大桥今天通车（图）") && !closes("大桥今天通车"));
     }
 
     #[test]

@@ -100,7 +100,13 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
     let mut kinds: Vec<BlockKind> = lines.iter().map(|line| plain_kind(line.kind)).collect();
     if layout != Layout::Article {
         let style = PageStyle::of(text, &lines);
-        for i in (0..lines.len()).filter(|&i| lines[i].kind == LineKind::Short) {
+        let is_short = |i: usize| lines[i].kind == LineKind::Short;
+        for i in (0..lines.len()).filter(|&i| is_short(i)) {
+            // The rest of a credit that was cut (`…讯(记者 林|小满)大桥今天通车`) looks like a headline.
+            let above_is_short = i > 0 && is_short(i - 1);
+            if !above_is_short && line::closes_foreign_bracket(lines[i].span.of(text)) {
+                continue;
+            }
             let features = headline::features(&style, &lines, i);
             if headline::probability(&features) >= MIN_HEADLINE_PROBABILITY {
                 kinds[i] = BlockKind::Headline;

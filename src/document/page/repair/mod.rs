@@ -275,6 +275,26 @@ mod tests {
     }
 
     #[test]
+    fn the_rest_of_a_cut_credit_is_no_headline() {
+        let page = PAGE
+            .replace(
+                "(记者 林小满)东江大桥今天正式通车，",
+                "(记者 林\n小满)东江大桥今天正式通车，市民走上大桥\n",
+            )
+            .replace("，是东江上", "，是东江上最长的一座桥梁。");
+        let text: Vec<char> = page.chars().collect();
+        let lines = blocks(&text, Layout::Page);
+        let rest = lines
+            .iter()
+            .find(|block| block.span.of(&text).starts_with(&['小', '满', ')']));
+        assert_eq!(
+            rest.map(|block| block.kind),
+            Some(BlockKind::Body),
+            "{lines:?}"
+        );
+    }
+
+    #[test]
     fn a_doubtful_join_is_not_made() {
         let (articles, found) = repaired(PAGE, &Known(&[]));
         assert!(articles[0].ends_with("是东江上"), "{articles:?}");
