@@ -84,9 +84,7 @@ fn push_paragraph<'a>(
         .collect();
     // A short line that is read on was the beginning of a paragraph, no heading.
     let is_heading = blocks.iter().all(|block| block.is_heading);
-    let joined: Vec<char> = (pieces.iter().flat_map(|piece| piece.of(text)))
-        .copied()
-        .collect();
+    let joined = joined(text, &pieces);
     let Opening {
         chars: opening,
         dateline,
@@ -116,12 +114,7 @@ fn push_paragraph<'a>(
 
 /// Adds a line that is a credit and nothing else. In brackets below the text it is the text's last line, an aside.
 fn push_credit(text: &[char], pieces: &[Span], article: &mut Article) {
-    let line: Vec<char> = pieces
-        .iter()
-        .flat_map(|piece| piece.of(text))
-        .copied()
-        .collect();
-    if !(article.has_body() && line::in_brackets(&line)) {
+    if !(article.has_body() && line::in_brackets(&joined(text, pieces))) {
         article.credit_spans.extend(pieces);
         return;
     }
@@ -129,6 +122,12 @@ fn push_credit(text: &[char], pieces: &[Span], article: &mut Article) {
     let start = article.text.len();
     article.push_paragraph(text, pieces, false);
     article.asides.push(Span::new(start, article.text.len()));
+}
+
+/// Pieces read on without a break.
+fn joined(text: &[char], pieces: &[Span]) -> Vec<char> {
+    let chars = pieces.iter().flat_map(|piece| piece.of(text));
+    chars.copied().collect()
 }
 
 /// Decks joined by one space; white space inside a deck becomes one space.

@@ -10,7 +10,7 @@ mod credits;
 pub mod headline;
 pub mod line;
 pub mod repair;
-pub mod seams;
+mod seams;
 pub mod starts;
 mod trees;
 

@@ -65,8 +65,9 @@ struct Asked {
 /// What the blocks of a page say before pairs are looked at.
 struct Surroundings {
     bodies: Vec<usize>,
-    /// The beginning of each body, folded.
+    /// The beginning of each body, and the end of each open end, folded.
     beginnings: Vec<Vec<char>>,
+    ends: Vec<Vec<char>>,
     /// Of each body, how much it looks like the middle of a sentence.
     openness: Vec<f32>,
     /// Of each body, how much it looks like the first, and the last, one of its article.
@@ -88,12 +89,13 @@ impl Page<'_> {
         let around = Surroundings {
             opening: (bodies.iter().map(|&i| self.looks_like_opening(i))).collect(),
             closing: (bodies.iter().map(|&i| self.looks_like_closing(i))).collect(),
+            ends: lefts.iter().map(|&i| self.seam_left(i)).collect(),
             bodies,
             beginnings,
             openness,
         };
         let asked = self.asked(lefts, &around);
-        let heads = self.answers(lefts, &asked, model);
+        let heads = answers(&asked, &around, model);
         let best = Best::of(&asked, &heads);
         asked
             .iter()
@@ -112,7 +114,7 @@ impl Page<'_> {
         let mut out = Vec::new();
         for (row, &left) in lefts.iter().enumerate() {
             let place = bodies.binary_search(&left).expect("open ends are bodies");
-            let end = self.seam_left(left);
+            let end = &around.ends[row];
             let mut asked: Vec<(f32, Asked)> = reach(place, bodies.len())
                 .filter(|&at| at != place && self.may_continue(left, bodies[at]))
                 .map(|at| {
@@ -120,8 +122,8 @@ impl Page<'_> {
                     let steps = at as isize - place as isize;
                     let (home, here) = self.affinities(left, right);
                     let beginning = &around.beginnings[at];
-                    let word = seams::word(&end, beginning);
-                    let meeting = seams::logit(&end, beginning).clamp(-MAX_LOGIT, MAX_LOGIT);
+                    let word = seams::word(end, beginning);
+                    let meeting = seams::logit(end, beginning).clamp(-MAX_LOGIT, MAX_LOGIT);
                     let near = if steps == 1 {
                         ADJACENT
                     } else {
@@ -150,23 +152,6 @@ impl Page<'_> {
             out.extend(asked.into_iter().map(|(_, pair)| pair));
         }
         out
-    }
-
-    /// The model's logit for each pair.
-    fn answers(&self, lefts: &[usize], asked: &[Asked], model: &dyn Continuation) -> Vec<f32> {
-        let seams: Vec<(Vec<char>, Vec<char>)> = asked
-            .iter()
-            .map(|pair| (self.seam_left(lefts[pair.row]), self.seam_right(pair.right)))
-            .collect();
-        let borrowed: Vec<(&[char], &[char])> = seams
-            .iter()
-            .map(|(a, b)| (a.as_slice(), b.as_slice()))
-            .collect();
-        let mut scores = model.scores(&borrowed);
-        for score in &mut scores {
-            *score = score.clamp(-MAX_LOGIT, MAX_LOGIT);
-        }
-        scores
     }
 
     fn features(
@@ -289,6 +274,28 @@ impl Page<'_> {
             .find(|(block, _)| matches!(block.kind, BlockKind::Body | BlockKind::Headline))
             .is_some_and(|(block, _)| block.kind == BlockKind::Headline)
     }
+}
+
+/// The model's logit for each pair.
+fn answers(asked: &[Asked], around: &Surroundings, model: &dyn Continuation) -> Vec<f32> {
+    let seams: Vec<(&[char], &[char])> = asked
+        .iter()
+        .map(|pair| {
+            let at = around
+                .bodies
+                .binary_search(&pair.right)
+                .expect("it is a body");
+            (
+                around.ends[pair.row].as_slice(),
+                around.beginnings[at].as_slice(),
+            )
+        })
+        .collect();
+    let mut scores = model.scores(&seams);
+    for score in &mut scores {
+        *score = score.clamp(-MAX_LOGIT, MAX_LOGIT);
+    }
+    scores
 }
 
 /// The places near one, of so many.
