@@ -9,6 +9,7 @@
 //! training_features borders < articles.jsonl                rows of each paragraph's beginning and end in the tables of borders
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
 //! training_features repair DIR                              features of the joins and moves in question on DIR/page-*.txt
+//! training_features context < articles.jsonl                what the heads that read in context are given of each article
 //! ```
 #![expect(
     clippy::print_stderr,
@@ -17,7 +18,7 @@
 
 use jianbao::analysis::{keywords::candidates::candidates, ngrams, salience};
 use jianbao::document::page::{self, borders, headline, line};
-use jianbao::document::{Span, sentence};
+use jianbao::document::{Article, Span, sentence};
 use jianbao::text::document_frequency::{self, DocumentFrequency};
 use jianbao::text::{fold::fold, words::words};
 use rayon::prelude::*;
@@ -45,21 +46,24 @@ fn main() {
         ["pages", dir] => pages(dir),
         #[cfg(feature = "embedded-model")]
         ["repair", dir] => repair(dir),
+        #[cfg(feature = "embedded-model")]
+        ["context"] => context(),
         _ => {
             eprintln!(
-                "usage: training_features articles [IDF_TABLE] | ngrams | words | borders | pages DIR | repair DIR"
+                "usage: training_features articles [IDF_TABLE] | ngrams | words | borders | pages DIR | repair DIR | context"
             );
             std::process::exit(2);
         }
     }
 }
 
+fn rows() -> impl Iterator<Item = Value> {
+    let lines = std::io::stdin().lock().lines();
+    lines.map(|line| serde_json::from_str(&line.expect("UTF-8 input")).expect("JSON Lines"))
+}
+
 fn each_article(of: impl Fn(&Value) -> Value + Sync) {
-    let rows: Vec<Value> = std::io::stdin()
-        .lock()
-        .lines()
-        .map(|line| serde_json::from_str(&line.expect("UTF-8 input")).expect("JSON Lines"))
-        .collect();
+    let rows: Vec<Value> = rows().collect();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for chunk in rows.chunks(256) {
         let results: Vec<String> = chunk.par_iter().map(|row| of(row).to_string()).collect();
@@ -69,15 +73,21 @@ fn each_article(of: impl Fn(&Value) -> Value + Sync) {
     }
 }
 
-/// Title and body as the program sees them: `{"id", "title", "text"}`, the dateline taken off.
-fn read(row: &Value) -> (Vec<char>, Vec<char>) {
-    let text: Vec<char> = row["text"].as_str().unwrap_or_default().chars().collect();
+fn text_of(row: &Value) -> Vec<char> {
+    row["text"].as_str().unwrap_or_default().chars().collect()
+}
+
+/// The body of `{"id", "title", "text"}` as the program sees it.
+fn assembled(row: &Value) -> Article {
+    let text = text_of(row);
     let article = page::assemble(&text, &page::body_blocks(&text));
-    let article = article.into_iter().next().unwrap_or_default();
-    (
-        row["title"].as_str().unwrap_or_default().chars().collect(),
-        article.reading().text,
-    )
+    article.into_iter().next().unwrap_or_default()
+}
+
+/// Title and body, the dateline taken off.
+fn read(row: &Value) -> (Vec<char>, Vec<char>) {
+    let title = row["title"].as_str().unwrap_or_default();
+    (title.chars().collect(), assembled(row).reading().text)
 }
 
 fn article(row: &Value, frequency: &DocumentFrequency) -> Value {
@@ -122,7 +132,7 @@ fn ngram_counts(row: &Value) -> Value {
 
 /// Of each paragraph of prose: rows of its beginning, without the dateline, and of its end.
 fn borders(row: &Value) -> Value {
-    let text: Vec<char> = row["text"].as_str().unwrap_or_default().chars().collect();
+    let text = text_of(row);
     let folded = fold(&text);
     let paragraphs: Vec<Value> = line::lines(&text)
         .into_iter()
@@ -173,17 +183,71 @@ fn line_number(text: &[char], at: usize) -> usize {
     text[..at].iter().filter(|&&c| c == '\n').count()
 }
 
+#[cfg(feature = "embedded-model")]
+fn embedded_model() -> jianbao::model::Model {
+    use jianbao::analysis::sector::Taxonomy;
+    use jianbao::encoder::candle::device::{DeviceChoice, open};
+    use jianbao::model::{ModelSource, load};
+    let (device, _) = open(DeviceChoice::Cpu).expect("there is a processor");
+    let (source, taxonomy) = (ModelSource::Embedded, Taxonomy::embedded());
+    load(&source, taxonomy, device, Default::default()).expect("the model is part of the program")
+}
+
+/// Articles that are encoded together.
+#[cfg(feature = "embedded-model")]
+const GROUP: usize = 32;
+
+/// With the embedded model: sentences and candidates as the heads that read in context see them; matrices in thousandths.
+#[cfg(feature = "embedded-model")]
+fn context() {
+    use jianbao::encoder::candle::context::ContextItems;
+    use jianbao::pipeline::training::in_context;
+    let model = embedded_model();
+    let items = |items: &ContextItems| json!({"features": round(&items.features), "vectors": thousandths(&items.vectors), "own": round(&items.own)});
+    let mut rows = rows();
+    let mut out = std::io::BufWriter::new(std::io::stdout().lock());
+    loop {
+        let group: Vec<Value> = rows.by_ref().take(GROUP).collect();
+        if group.is_empty() {
+            break;
+        }
+        let titled = |row: &Value| Article {
+            title: row["title"].as_str().unwrap_or_default().to_owned(),
+            ..assembled(row)
+        };
+        let read = in_context(group.iter().map(titled).collect(), &model).expect("news articles");
+        for (row, read) in group.iter().zip(read) {
+            let inputs = &read.inputs;
+            let sentences: Vec<String> = (inputs.sentences.numbers.iter())
+                .map(|&i| read.sentences[i].text(&read.text))
+                .collect();
+            let value = json!({
+                "id": row["id"],
+                "article": thousandths(&inputs.article),
+                "sentences": sentences,
+                "numbers": inputs.sentences.numbers,
+                "salience": items(&inputs.sentences),
+                "keys": read.keys,
+                "keyword": items(&inputs.candidates),
+            });
+            writeln!(out, "{value}").expect("standard output is open");
+        }
+    }
+}
+
+/// Little-endian 16-bit whole numbers in hexadecimal.
+#[cfg(feature = "embedded-model")]
+fn thousandths(values: &[f32]) -> String {
+    let whole = |x: &f32| (x * 1000.0).round() as i16;
+    let bytes = values.iter().flat_map(|x| whole(x).to_le_bytes());
+    bytes.map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// What page repair asks its trees, with the embedded model, by line numbers.
 #[cfg(feature = "embedded-model")]
 fn repair(dir: &str) {
-    use jianbao::analysis::sector::Taxonomy;
-    use jianbao::encoder::candle::device::{DeviceChoice, open};
-    use jianbao::model::{self, ModelSource};
     use page::{Layout, repair::questions};
-    let (device, _) = open(DeviceChoice::Cpu).expect("there is a processor");
-    let taxonomy = Taxonomy::embedded();
-    let model = model::load(&ModelSource::Embedded, taxonomy, device, Default::default())
-        .expect("the model is part of the program");
+    let model = embedded_model();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for path in page_files(dir) {
         let text = read_page(&path);

@@ -29,8 +29,13 @@ cargo build --release --no-default-features --example training_features --manife
 touch "$work/finetune.done"
 [ -f "$work/starts.pt" ] || "$python" -m jianbao_training.starts "$work" "$shared"
 "$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.7
-# The trees of page repair read what the exported model says: the program is built again, with it inside.
+# Heads that read in context and the trees of page repair read what the exported model says: the program is built again,
+# with it inside.
 cargo build --release --example training_features --manifest-path "$root/Cargo.toml"
+"$features" context < "$work/context.jsonl" > "$work/context.feat.jsonl"
+"$features" context < "$work/context_untitled.jsonl" > "$work/context_untitled.feat.jsonl"
+"$features" context < "$work/ext_dev.jsonl" > "$work/context_dev.feat.jsonl"
+"$python" -m jianbao_training.context "$work" "$shared" "$root/models/news"
 "$python" -m jianbao_training.repair "$work" "$shared" "$features" "$root/models/news"
 "$python" -m jianbao_training.golden "$root/models/news" "$root/tests/fixtures"
 echo "models/news is new: run \`just eval\`, then write its figures into models/news/MODEL_CARD.md"

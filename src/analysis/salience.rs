@@ -11,13 +11,13 @@ use std::collections::HashMap;
 pub const FEATURES: usize = 32;
 
 /// Neighbouring characters and how often they stand, with the length of that vector.
-struct Bigrams {
+pub(super) struct Bigrams {
     counts: HashMap<(char, char), u32>,
     norm: f32,
 }
 
 impl Bigrams {
-    fn of(text: &[char]) -> Self {
+    pub fn of(text: &[char]) -> Self {
         let mut counts = HashMap::new();
         for pair in text
             .windows(2)
@@ -33,7 +33,7 @@ impl Bigrams {
         }
     }
 
-    fn cosine(&self, other: &Self) -> f32 {
+    pub fn cosine(&self, other: &Self) -> f32 {
         let (small, large) = if self.counts.len() < other.counts.len() {
             (self, other)
         } else {
@@ -49,6 +49,11 @@ impl Bigrams {
         } else {
             product as f32 / (self.norm * other.norm)
         }
+    }
+
+    /// The distinct ones, in no order.
+    pub fn pairs(&self) -> impl Iterator<Item = (char, char)> {
+        self.counts.keys().copied()
     }
 
     /// Share of the distinct bigrams that `whole` has too.
@@ -147,7 +152,7 @@ pub fn features(title: &[char], text: &[char], sentences: &[Span]) -> Vec<[f32; 
 }
 
 /// The paragraph number of each sentence.
-fn paragraphs(text: &[char], sentences: &[Span]) -> Vec<usize> {
+pub(super) fn paragraphs(text: &[char], sentences: &[Span]) -> Vec<usize> {
     let mut out = Vec::with_capacity(sentences.len());
     let (mut number, mut from) = (0, 0);
     for (i, sentence) in sentences.iter().enumerate() {

@@ -1,6 +1,7 @@
 //! A model: an encoder, its tokenizer, and a way to read sectors, salience and keywords from hidden states.
 
 pub mod bundle;
+mod context;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod name;
@@ -10,6 +11,7 @@ mod similarity;
 mod trained;
 
 pub use bundle::{ModelError, Provenance, load};
+pub use context::ContextInputs;
 pub use name::ModelSource;
 pub use readout::{ArticleScores, ArticleTokens};
 
@@ -137,6 +139,18 @@ impl Model {
             ));
         }
         Ok(scores)
+    }
+
+    /// What its heads that read in context are given of an article, for training them; nothing without trained heads.
+    pub fn context_inputs(
+        &self,
+        article: &ArticleTokens<'_>,
+        states: &HiddenStates,
+    ) -> Result<ContextInputs, EncodeError> {
+        match &self.readout {
+            Readout::Trained { heads, .. } => heads.context_inputs(article, states),
+            Readout::Similarity(_) => Ok(ContextInputs::default()),
+        }
     }
 
     /// For each (left, right), folded: how well the right fragment continues the left one in mid-sentence.

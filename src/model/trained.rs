@@ -1,11 +1,13 @@
 //! The trained heads. Twin of `training/jianbao_training/heads.py`.
 
+use super::context::{ContextHeads, ContextInputs, FirstReading};
 use super::readout::{ArticleScores, ArticleTokens};
 use crate::analysis::keywords::candidates;
 use crate::analysis::ngrams::NgramSectors;
 use crate::analysis::salience;
 use crate::analysis::sector::Taxonomy;
 use crate::document::page::starts::SentenceStarts;
+use crate::encoder::candle::context::ContextShape;
 use crate::encoder::candle::dense::{Dense, Scorer};
 use crate::encoder::candle::weights::Weights;
 use crate::encoder::{EncodeError, HiddenStates};
@@ -33,6 +35,9 @@ pub struct HeadsConfig {
     pub salience_hidden: usize,
     pub keyword_hidden: usize,
     pub continuation_hidden: usize,
+    /// Heads that score sentences and candidates a second time, together; none in a model that is still in training.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub context: Option<ContextShape>,
 }
 
 pub(super) struct TrainedHeads {
@@ -45,6 +50,7 @@ pub(super) struct TrainedHeads {
     keyword: Scorer,
     continuation: Scorer,
     starts: SentenceStarts,
+    context: Option<ContextHeads>,
 }
 
 impl TrainedHeads {
@@ -66,12 +72,17 @@ impl TrainedHeads {
         if !(plausible(config.salience_hidden)
             && plausible(config.keyword_hidden)
             && plausible(config.continuation_hidden)
-            && plausible(config.sectors.len()))
+            && plausible(config.sectors.len())
+            && config.context.is_none_or(|shape| shape.is_plausible()))
         {
             return Err("config.json describes impossible heads".to_owned());
         }
         let classes = config.sectors.len();
+        let context = (config.context)
+            .map(|shape| ContextHeads::new(weights, shape, width))
+            .transpose()?;
         Ok(Self {
+            context,
             ngrams: NgramSectors::new(
                 weights.take_bytes("ngram.idf")?,
                 // Stored as u8 around 128: safetensors' i8 is not read by Candle.
@@ -111,7 +122,7 @@ impl TrainedHeads {
 
     /// A logit for each seam, from the states of the two tokens that meet there (rows of two states).
     pub fn continuation(&self, seams: Vec<f32>) -> Result<Vec<f32>, EncodeError> {
-        self.continuation.scores(seams)
+        self.continuation.scores(&seams)
     }
 
     pub fn starts(&self) -> &SentenceStarts {
@@ -129,12 +140,16 @@ impl TrainedHeads {
         states: &HiddenStates,
         taxonomy: &Taxonomy,
     ) -> Result<ArticleScores, EncodeError> {
-        let mean = states.mean(0, states.rows());
         let lead = states.mean(0, states.rows().min(self.config.sector_tokens));
         let ngrams = self.ngrams.logits(article.title, article.text);
-        let mut trained = self.sector.apply(lead)?;
+        let mut trained = self.sector.apply(&lead)?;
         for (logit, ngram) in trained.iter_mut().zip(ngrams) {
             *logit += self.ngram_share * ngram;
+        }
+        let mut reading = self.read_alone(article, states)?;
+        if let Some(context) = &self.context {
+            let inputs = ContextInputs::new(article, states, &reading);
+            context.read_again(&mut reading, &inputs)?;
         }
         let place = |key: &String| self.config.sectors.iter().position(|k| k == key);
         let sectors = taxonomy
@@ -148,10 +163,34 @@ impl TrainedHeads {
             .collect();
         Ok(ArticleScores {
             sectors,
-            salience: self
-                .salience
-                .scores(self.salience_rows(article, states, &mean))?,
-            keywords: self.keyword_scores(article, states, &mean)?,
+            salience: reading.salience,
+            keywords: reading.keywords,
+        })
+    }
+
+    /// What the heads that read in context are given of an article, for training them.
+    pub fn context_inputs(
+        &self,
+        article: &ArticleTokens<'_>,
+        states: &HiddenStates,
+    ) -> Result<ContextInputs, EncodeError> {
+        let reading = self.read_alone(article, states)?;
+        Ok(ContextInputs::new(article, states, &reading))
+    }
+
+    /// The first reading: every sentence and every candidate by itself.
+    fn read_alone(
+        &self,
+        article: &ArticleTokens<'_>,
+        states: &HiddenStates,
+    ) -> Result<FirstReading, EncodeError> {
+        let mean = states.mean(0, states.rows());
+        let rows = self.salience_rows(article, states, &mean);
+        let candidates = CandidateRows::new(article, states);
+        Ok(FirstReading {
+            salience: self.salience.scores(&rows)?,
+            keywords: self.keyword_scores(article, &candidates, &mean)?,
+            candidates,
         })
     }
 
@@ -174,16 +213,40 @@ impl TrainedHeads {
         rows
     }
 
-    /// A candidate: over its occurrences the mean of (mean token, first token, last token); the article; features.
+    /// A candidate: its row, the article's mean, features.
     fn keyword_scores(
         &self,
         article: &ArticleTokens<'_>,
-        states: &HiddenStates,
+        candidates: &CandidateRows,
         mean: &[f32],
     ) -> Result<Vec<f32>, EncodeError> {
+        let mut rows = Vec::with_capacity(candidates.present.len() * self.keyword.inputs());
+        for (k, &i) in candidates.present.iter().enumerate() {
+            rows.extend_from_slice(candidates.row(k));
+            rows.extend_from_slice(mean);
+            rows.extend_from_slice(&article.candidates[i].features);
+        }
+        let mut scores = vec![f32::NEG_INFINITY; article.candidates.len()];
+        for (&i, score) in candidates.present.iter().zip(self.keyword.scores(&rows)?) {
+            scores[i] = score;
+        }
+        Ok(scores)
+    }
+}
+
+/// What the encoder says of each candidate: over its occurrences the mean of (mean token, first token, last token).
+pub(super) struct CandidateRows {
+    /// Candidates that some token stands for, in order.
+    present: Vec<usize>,
+    /// Three states for each of them.
+    values: Vec<f32>,
+    width: usize,
+}
+
+impl CandidateRows {
+    fn new(article: &ArticleTokens<'_>, states: &HiddenStates) -> Self {
         let width = states.width;
-        let mut rows = Vec::with_capacity(article.candidates.len() * self.keyword.inputs());
-        let mut present = Vec::with_capacity(article.candidates.len());
+        let (mut present, mut values) = (Vec::new(), Vec::new());
         for (i, candidate) in article.candidates.iter().enumerate() {
             let in_title = candidate
                 .in_title
@@ -211,18 +274,25 @@ impl TrainedHeads {
                 }
                 places += 1;
             }
-            if places == 0 {
-                continue;
+            if places > 0 {
+                present.push(i);
+                values.extend(sum.iter().map(|x| x / places as f32));
             }
-            present.push(i);
-            rows.extend(sum.iter().map(|x| x / places as f32));
-            rows.extend_from_slice(mean);
-            rows.extend_from_slice(&candidate.features);
         }
-        let mut scores = vec![f32::NEG_INFINITY; article.candidates.len()];
-        for (i, score) in present.into_iter().zip(self.keyword.scores(rows)?) {
-            scores[i] = score;
+        Self {
+            present,
+            values,
+            width,
         }
-        Ok(scores)
+    }
+
+    fn row(&self, k: usize) -> &[f32] {
+        &self.values[k * 3 * self.width..(k + 1) * 3 * self.width]
+    }
+
+    /// The mean state of candidate `i`, which is present.
+    pub fn mean_state(&self, i: usize) -> Vec<f32> {
+        let k = self.present.partition_point(|&present| present < i);
+        self.row(k)[..self.width].to_vec()
     }
 }

@@ -5,3 +5,5 @@ pub mod batch;
 pub mod document;
 #[cfg(feature = "candle")]
 mod stages;
+#[cfg(feature = "candle")]
+pub mod training;

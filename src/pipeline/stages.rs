@@ -78,6 +78,28 @@ impl Prepared {
             .get_or_init(|| candidates(&self.title, &self.text, &self.sentences, model.frequency()))
     }
 
+    /// What the model's heads are given of it.
+    pub fn tokens<'a>(&'a self, model: &Model) -> ArticleTokens<'a> {
+        ArticleTokens {
+            title: &self.title,
+            text: &self.text,
+            sentences: &self.sentences,
+            salience: &self.salience,
+            candidates: self.candidates(model),
+            tokens: &self.tokens,
+        }
+    }
+
+    /// The text as printed, without datelines and credits.
+    pub fn printed(&self) -> &[char] {
+        &self.reading.text
+    }
+
+    /// Places in the printed text.
+    pub fn sentences(&self) -> &[Span] {
+        &self.sentences
+    }
+
     /// Tokens that the encoder computes for it, marks and overlaps included.
     pub fn encoded_tokens(&self) -> usize {
         self.tokens.windows.iter().map(|w| w.ids.len()).sum()
@@ -108,17 +130,7 @@ pub(super) fn read(
     model: &Model,
     options: &Options,
 ) -> Result<ArticleBrief, EncodeError> {
-    let scores = model.read(
-        &ArticleTokens {
-            title: &prepared.title,
-            text: &prepared.text,
-            sentences: &prepared.sentences,
-            salience: &prepared.salience,
-            candidates: prepared.candidates(model),
-            tokens: &prepared.tokens,
-        },
-        states,
-    )?;
+    let scores = model.read(&prepared.tokens(model), states)?;
     let (sector, sectors) = sector::rank(model.taxonomy(), &scores.sectors);
     let (article, reading) = (&prepared.article, &prepared.reading);
     let headings: Vec<Span> = (article.headings.iter())

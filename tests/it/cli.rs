@@ -422,6 +422,40 @@ fn lengths_are_kept() {
     }
 }
 
+/// More sentences and candidates than are read together: whoever asks for all of them gets them.
+#[test]
+fn a_long_article_loses_no_sentence() {
+    // Sentences that have next to nothing in common, by a linear congruence over 2,000 characters.
+    let mut state = 7u32;
+    let mut next = || {
+        state = state.wrapping_mul(1_103_515_245).wrapping_add(12_345);
+        char::from_u32(0x4E00 + (state >> 16) % 2_000).expect("a Han character")
+    };
+    let sentences = 300;
+    let text: String = (0..sentences)
+        .map(|_| (0..20).map(|_| next()).collect::<String>() + "。")
+        .collect();
+    let output = jianbao()
+        .args([
+            "summarize",
+            "-",
+            "--layout",
+            "article",
+            "--sentences",
+            "500",
+            "--keywords",
+            "100",
+        ])
+        .write_stdin(text)
+        .assert()
+        .success()
+        .get_output()
+        .clone();
+    let article = &record(&output.stdout)["articles"][0];
+    assert_eq!(article["summary"].as_array().map(Vec::len), Some(sentences));
+    assert_eq!(article["keywords"].as_array().map(Vec::len), Some(100));
+}
+
 #[test]
 fn layouts_can_be_forced() {
     let count = |layout: &str| {

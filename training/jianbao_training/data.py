@@ -19,13 +19,22 @@ def rows(path):
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OWN_LABELS = ROOT / "training/labels/articles.jsonl"
+# The encoder was trained on the first so many of them; the later ones train the heads that read in context, which learn from
+# what the encoder says of articles it has not seen.
+LABELS_FOR_ENCODER = 5339
+UNTITLED_SHARE = 3        # every so many articles can be read without its title
 TRADITIONAL = ROOT / "prompts/traditional.txt"
 
 
-def own_extracts(news):
+def own_labels(for_encoder):
+    """Our own labels: those that the encoder is trained on, or all."""
+    return rows(OWN_LABELS)[:LABELS_FOR_ENCODER if for_encoder else None]
+
+
+def own_extracts(news, for_encoder=True):
     """Our own labels in the form of `extracts/train.jsonl`; `also` names sentences that could have been taken."""
     out = {}
-    for r in rows(OWN_LABELS):
+    for r in own_labels(for_encoder):
         cut = [news[r["id"]]["text"][a:b] for a, b in r["sum"] + r["also"]]
         chosen = len(r["sum"])
         out[r["id"]] = dict(id=r["id"], sentences=cut, sum=list(range(chosen)), also=list(range(chosen, len(cut))), kw=r["kw"])
@@ -35,7 +44,7 @@ def own_extracts(news):
 def sector_labels(shared_data):
     """{id: {sector, also}} of the training articles; our own labels read the whole article, so they win."""
     labels = {r["id"]: r for r in rows(shared_data / "sectors/train.jsonl")}
-    labels |= {r["id"]: dict(id=r["id"], sector=r["sector"], also=r["sector_also"]) for r in rows(OWN_LABELS)}
+    labels |= {r["id"]: dict(id=r["id"], sector=r["sector"], also=r["sector_also"]) for r in own_labels(for_encoder=True)}
     return labels
 
 

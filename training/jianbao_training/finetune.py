@@ -23,7 +23,7 @@ from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch.nn import functional as F
 
-from .data import SECTORS, fold, own_extracts, rows, sector_labels, soft_sector
+from .data import SECTORS, UNTITLED_SHARE, fold, own_extracts, rows, sector_labels, soft_sector
 from .heads import MAX_TITLE, MAX_WINDOW, SECTOR_TOKENS, Heads, keyword_vectors, salience_vectors, seam, windows
 from .pretrain import pad
 from .quantise import dequantise
@@ -37,7 +37,6 @@ HELD_OUT = 30             # every so many of our own articles is kept for measur
 MAX_PLACES = 6            # occurrences of a candidate that are read, title first
 MAX_TRAIN_WINDOWS = 3
 SHORT_WINDOW = 256
-UNTITLED_SHARE = 3        # every so many articles can be read without its title
 ALSO = 0.3                # how much of a chosen sentence is one that could have been chosen
 UNTITLED, NOISY, NOISE = 0.15, 0.15, 0.03
 OWN_SHARE = 0.15          # of a sector label that the out-of-fold n-gram model decides: the labels are noisy

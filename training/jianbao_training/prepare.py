@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import sys
 
-from .data import OWN_LABELS, rows, sector_labels
+from .data import UNTITLED_SHARE, own_labels, rows, sector_labels
 from .frequency import write_table
 
 
@@ -29,7 +29,11 @@ def main():
     news = {r["id"]: r for r in rows(data / "news.jsonl.gz")}
     dev = {r["id"]: r for r in rows(data / "dev_articles.jsonl.gz")}
     write(work / "news.jsonl", news.values())
-    train = [news[r["id"]] for r in rows(data / "extracts/train.jsonl") + rows(OWN_LABELS)]
+    labelled = lambda for_encoder: rows(data / "extracts/train.jsonl") + own_labels(for_encoder)
+    train = [news[r["id"]] for r in labelled(for_encoder=True)]
+    context = list({r["id"]: news[r["id"]] for r in labelled(for_encoder=False)}.values())
+    write(work / "context.jsonl", context)
+    write(work / "context_untitled.jsonl", [dict(r, title="") for r in context[::UNTITLED_SHARE]])
     write(work / "ext_train.jsonl", train)
     write(work / "ext_train_untitled.jsonl", [dict(r, title="") for r in train])
     write(work / "ext_dev.jsonl", [dev[r["id"]] for r in rows(data / "extracts/dev.jsonl")])

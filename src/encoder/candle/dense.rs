@@ -1,15 +1,12 @@
-//! A small linear layer for heads, on the CPU.
+//! Linear layers for heads: on the CPU, in f32, packed once.
 
+use super::cpu::Matrix;
+use super::cpu::matrix::{Activation, Scratch};
 use super::weights::Weights;
 use crate::encoder::EncodeError;
-use candle_core::{DType, Device, Tensor};
 
 /// `x · Wᵀ + b`.
-pub struct Dense {
-    weight: Tensor,
-    bias: Tensor,
-    inputs: usize,
-}
+pub struct Dense(Matrix);
 
 impl Dense {
     /// Takes `NAME.weight` (outputs × inputs) and `NAME.bias`.
@@ -19,36 +16,31 @@ impl Dense {
         inputs: usize,
         outputs: usize,
     ) -> Result<Self, String> {
-        let weight = weights.take(
-            &format!("{name}.weight"),
-            &[outputs, inputs],
-            DType::F32,
-            &Device::Cpu,
-        )?;
-        let bias = weights.take(
-            &format!("{name}.bias"),
-            &[outputs],
-            DType::F32,
-            &Device::Cpu,
-        )?;
-        let weight = weight
-            .t()
-            .and_then(|t| t.contiguous())
-            .map_err(|e| e.to_string())?;
-        Ok(Self {
-            weight,
-            bias,
-            inputs,
-        })
+        let weight = weights.take_values(&format!("{name}.weight"), &[outputs, inputs])?;
+        let bias = weights.take_values(&format!("{name}.bias"), &[outputs])?;
+        Ok(Self(Matrix::new(&weight, bias, false)))
     }
 
-    fn forward(&self, rows: &Tensor) -> candle_core::Result<Tensor> {
-        rows.matmul(&self.weight)?.broadcast_add(&self.bias)
+    /// `rows` is a flat matrix of as many columns as there are inputs; the result is flat too. A row's result depends on no
+    /// other row.
+    pub fn apply(&self, rows: &[f32]) -> Result<Vec<f32>, EncodeError> {
+        self.activated(rows, Activation::None)
     }
 
-    /// `rows` is a flat matrix of `inputs` columns; the result is flat too.
-    pub fn apply(&self, rows: Vec<f32>) -> Result<Vec<f32>, EncodeError> {
-        run(rows, self.inputs, |x| self.forward(x))
+    /// [`Dense::apply`] with GELU after it.
+    pub(super) fn gelu(&self, rows: &[f32]) -> Result<Vec<f32>, EncodeError> {
+        self.activated(rows, Activation::Gelu)
+    }
+
+    fn activated(&self, rows: &[f32], activation: Activation) -> Result<Vec<f32>, EncodeError> {
+        let count = rows.len() / self.0.inputs();
+        let mut out = vec![0.0; count * self.0.outputs()];
+        if count > 0 {
+            self.0
+                .apply(rows, activation, &mut Scratch::default(), &mut out)
+                .map_err(|e| EncodeError(e.to_string()))?;
+        }
+        Ok(out)
     }
 }
 
@@ -74,35 +66,11 @@ impl Scorer {
 
     /// The number of columns a row has.
     pub fn inputs(&self) -> usize {
-        self.first.inputs
+        self.first.0.inputs()
     }
 
     /// One score a row of the flat matrix.
-    pub fn scores(&self, rows: Vec<f32>) -> Result<Vec<f32>, EncodeError> {
-        run(rows, self.first.inputs, |x| {
-            self.last.forward(&self.first.forward(x)?.gelu_erf()?)
-        })
+    pub fn scores(&self, rows: &[f32]) -> Result<Vec<f32>, EncodeError> {
+        self.last.apply(&self.first.gelu(rows)?)
     }
-}
-
-fn run(
-    rows: Vec<f32>,
-    inputs: usize,
-    f: impl Fn(&Tensor) -> candle_core::Result<Tensor>,
-) -> Result<Vec<f32>, EncodeError> {
-    let count = rows.len() / inputs;
-    if count == 0 {
-        return Ok(Vec::new());
-    }
-    // A second, repeated row keeps a single row on the same matrix kernel as many rows: same bits either way.
-    let mut rows = rows;
-    if count == 1 {
-        rows.extend_from_within(..);
-    }
-    let shape = (rows.len() / inputs, inputs);
-    let out: Vec<f32> = Tensor::from_vec(rows, shape, &Device::Cpu)
-        .and_then(|x| f(&x)?.flatten_all()?.to_vec1())
-        .map_err(|e| EncodeError(e.to_string()))?;
-    let outputs = out.len() / shape.0;
-    Ok(out[..count * outputs].to_vec())
 }

@@ -2,6 +2,7 @@
 
 mod attention;
 pub mod bert;
+pub mod context;
 mod cpu;
 pub mod dense;
 pub mod device;

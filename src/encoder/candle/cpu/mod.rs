@@ -13,7 +13,7 @@ mod panels;
 pub(super) mod rows;
 mod stack;
 mod tiles;
-mod vectorised;
+pub(super) mod vectorised;
 
 pub(super) use matrix::Matrix;
 pub(super) use rows::{Residual, RowLayer};

@@ -16,7 +16,7 @@ pub struct Residual {
 
 impl Residual {
     /// `x ← layer_norm(x + residual) · weight + shift`, row by row.
-    fn apply(&self, x: &mut [f32], residual: &[f32]) {
+    pub fn apply(&self, x: &mut [f32], residual: &[f32]) {
         add_norms(x, residual, &self.weight, &self.shift, self.epsilon);
     }
 }

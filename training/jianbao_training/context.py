@@ -1,0 +1,275 @@
+"""The heads that read in context: small transformers over the sentences, and over the candidates, of one article.
+
+usage: python -m jianbao_training.context WORK SHARED MODEL_DIR [--held-out N]
+
+Reads WORK/context.feat.jsonl, context_untitled.feat.jsonl and context_dev.feat.jsonl (`training_features context`: what the
+finished encoder and its heads say of every labelled article, of some without their titles), trains both heads in some minutes, prints figures for held-out articles, and puts
+the heads into MODEL_DIR. The encoder stays as it is. Rust twins: `src/analysis/context.rs` (features),
+`src/encoder/candle/context.rs` (network), `src/model/context.rs` (layout).
+"""
+
+import argparse
+import hashlib
+import json
+import pathlib
+import random
+import sys
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn import functional as F
+
+from .data import UNTITLED_SHARE, own_extracts, rows
+from .finetune import ALSO, HELD_OUT, UNTITLED, squeeze
+
+SEED = 17
+SHAPE = dict(hidden=128, layers=2, attention_heads=4, last_hidden=64)
+WIDTH = 384
+SPREADS = 4               # features are kept within so many standard deviations
+DROPOUT, VECTOR_DROPOUT = 0.2, 0.3
+BATCH = 16
+PEAK, DECAY = 1e-3, 0.05
+EPOCHS = dict(salience=12, keyword=8)
+FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures"
+
+
+class Layer(nn.Module):
+    def __init__(self, hidden, heads):
+        super().__init__()
+        self.heads = heads
+        self.attention_norm, self.norm = nn.LayerNorm(hidden), nn.LayerNorm(hidden)
+        self.attention, self.attention_output = nn.Linear(hidden, 3 * hidden), nn.Linear(hidden, hidden)
+        self.wide, self.narrow = nn.Linear(hidden, 2 * hidden), nn.Linear(2 * hidden, hidden)
+        nn.init.xavier_uniform_(self.attention.weight)
+
+    def forward(self, x, present, dropout):
+        batch, items, hidden = x.shape
+        parts = self.attention(self.attention_norm(x)).view(batch, items, 3, self.heads, -1).permute(2, 0, 3, 1, 4)
+        read = F.scaled_dot_product_attention(*parts, attn_mask=present[:, None, None, :], dropout_p=dropout)
+        x = x + F.dropout(self.attention_output(read.transpose(1, 2).reshape(batch, items, hidden)), dropout)
+        wide = F.dropout(F.gelu(self.wide(self.norm(x))), dropout)
+        return x + F.dropout(self.narrow(wide), dropout)
+
+
+class ContextHead(nn.Module):
+    def __init__(self, features):
+        super().__init__()
+        hidden, last = SHAPE["hidden"], SHAPE["last_hidden"]
+        self.features, self.vector, self.article = nn.Linear(features, hidden), nn.Linear(WIDTH, hidden), nn.Linear(WIDTH, hidden)
+        self.layer = nn.ModuleList(Layer(hidden, SHAPE["attention_heads"]) for _ in range(SHAPE["layers"]))
+        self.norm, self.first, self.last = nn.LayerNorm(hidden), nn.Linear(hidden, last), nn.Linear(last, 1)
+        self.trust = nn.Parameter(torch.ones(1))
+        for name in ("features", "states"):
+            self.register_buffer(name + "_mean", torch.zeros(features if name == "features" else WIDTH))
+            self.register_buffer(name + "_scale", torch.ones(features if name == "features" else WIDTH))
+
+    def standardise(self, articles):
+        features = torch.cat([a.features for a in articles])
+        states = torch.cat([a.vectors[::4].float() for a in articles])
+        spread = features.std(0)
+        # A constant feature says nothing.
+        self.features_mean.copy_(features.mean(0)), self.features_scale.copy_(torch.where(spread > 1e-3, 1 / spread, 0.0))
+        self.states_mean.copy_(states.mean(0)), self.states_scale.fill_(1 / states.std(0).mean())
+
+    def forward(self, features, vectors, article, own, present):
+        dropout = DROPOUT if self.training else 0.0
+        features = ((features - self.features_mean) * self.features_scale).clamp(-SPREADS, SPREADS)
+        hide = lambda x: F.dropout((x - self.states_mean) * self.states_scale, VECTOR_DROPOUT, self.training)
+        x = self.features(features) + self.vector(hide(vectors)) + self.article(hide(article)).unsqueeze(1)
+        for layer in self.layer:
+            x = layer(x, present, dropout)
+        x = F.dropout(F.gelu(self.first(self.norm(x))), dropout)
+        return self.last(x).squeeze(-1) + self.trust * own
+
+    def exported(self):
+        """Plain tensors: the standardisation is folded into the first layers, the bounds of features stand apart."""
+        out = {k: v.detach().clone() for k, v in self.state_dict().items() if not k.endswith(("_mean", "_scale"))}
+        for name, mean, scale in (("features", self.features_mean, self.features_scale),
+                                  ("vector", self.states_mean, self.states_scale), ("article", self.states_mean, self.states_scale)):
+            out[name + ".bias"] -= out[name + ".weight"] @ (mean * scale)
+            out[name + ".weight"] *= scale
+        spread = torch.where(self.features_scale > 0, SPREADS / self.features_scale, 0.0)
+        return out | {"lowest": self.features_mean - spread, "highest": self.features_mean + spread}
+
+
+def numbers_of(text):
+    """What `thousandths` wrote."""
+    return torch.from_numpy(np.frombuffer(bytes.fromhex(text), "<i2").astype(np.float32) / 1000)
+
+
+class Items:
+    """The sentences or candidates of one article."""
+
+    def __init__(self, row, kind, target):
+        part = row[kind]
+        self.own, self.target = torch.tensor(part["own"]), target
+        self.features = torch.tensor(part["features"]).view(len(self.own), -1)
+        self.vectors, self.article = numbers_of(part["vectors"]).view(-1, WIDTH).half(), numbers_of(row["article"])
+
+
+class Article:
+    """One labelled article; an unlabelled place in it has target 0."""
+
+    def __init__(self, row, gold):
+        self.id, self.sentences, self.numbers, self.keys = row["id"], row["sentences"], row["numbers"], row["keys"]
+        self.chosen = [gold["sentences"][k] for k in gold["sum"]]
+        self.wanted = [key.lower() for key in gold["kw"]]
+        chosen, also = self.among(self.chosen), self.among([gold["sentences"][k] for k in gold.get("also", [])])
+        self.salience = Items(row, "salience", chosen + ALSO * also * (1 - chosen))
+        self.keyword = Items(row, "keyword", torch.tensor([float(key in self.wanted) for key in self.keys]))
+
+    def among(self, named):
+        named = [squeeze(sentence) for sentence in named]
+        mine = [squeeze(sentence) for sentence in self.sentences]
+        return torch.tensor([float(any(m == c or (len(m) > 8 and (m in c or c in m)) for c in named)) for m in mine])
+
+
+def batch_of(items):
+    """Padded tensors of some articles' items; `present` says which are real."""
+    longest = max(len(x.own) for x in items)
+    pad = lambda x: F.pad(x, (0, 0, 0, longest - len(x)) if x.dim() == 2 else (0, longest - len(x)))
+    stack = lambda name: torch.stack([pad(getattr(x, name)) for x in items])
+    present = torch.stack([torch.arange(longest) < len(x.own) for x in items])
+    return (stack("features"), stack("vectors").float(), torch.stack([x.article for x in items]), stack("own"), present), stack("target")
+
+
+def share_loss(scores, target, present):
+    """Cross entropy of a softmax over the items with the chosen ones."""
+    logs = F.log_softmax(scores.masked_fill(~present, -1e4), 1)
+    return -(logs * target / target.sum(1, keepdim=True).clamp(min=1e-6)).sum(1).mean()
+
+
+def loss_of(kind, head, items):
+    inputs, target = batch_of(items)
+    scores, present = head(*inputs), inputs[-1]
+    loss = share_loss(scores, target, present)
+    if kind == "keyword":
+        each = F.binary_cross_entropy_with_logits(scores, target, reduction="none") * present
+        loss = 0.5 * loss + each.sum() / len(items) / 8
+    return loss
+
+
+def train(kind, articles, untitled, held_out, seed=SEED, epochs=None):
+    """`untitled` has some of the articles without their titles, by id."""
+    torch.manual_seed(seed)
+    rng = random.Random(seed)
+    usable = lambda articles: [(a, x) for a, x in ((a, getattr(a, kind)) for a in articles) if len(x.own) > 3 and x.target.any()]
+    items, unseen = [x for _, x in usable(articles)], [x for _, x in usable(held_out)]
+    without = {a.id: x for a, x in usable(untitled.values())}
+    ids = [a.id for a, _ in usable(articles)]
+    head = ContextHead(items[0].features.shape[1])
+    head.standardise(items)
+    optimizer = torch.optim.AdamW(head.parameters(), lr=PEAK, weight_decay=DECAY)
+    epochs = epochs or EPOCHS[kind]
+    total, step = epochs * (len(items) // BATCH), 0
+    for epoch in range(epochs):
+        # Articles of about one length together: little padding.
+        seen_as = [without.get(i, x) if rng.random() < UNTITLED * UNTITLED_SHARE else x for i, x in zip(ids, items)]
+        order = sorted(seen_as, key=lambda x: len(x.own) + 6 * rng.random())
+        batches = [order[k:k + BATCH] for k in range(0, len(order) - BATCH + 1, BATCH)]
+        rng.shuffle(batches)
+        seen = 0.0
+        for batch in batches:
+            for group in optimizer.param_groups:
+                group["lr"] = PEAK * min(1, (step + 1) / 100) * max(0.01, 1 - step / total)
+            loss = loss_of(kind, head, batch)
+            loss.backward()
+            nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+            optimizer.step(), optimizer.zero_grad()
+            seen, step = seen + loss.item(), step + 1
+        head.eval()
+        with torch.no_grad():
+            lost = np.mean([loss_of(kind, head, [x]).item() for x in unseen])
+        head.train()
+        print(f"{kind} epoch {epoch + 1}: loss {seen / len(batches):.4f}, held out {lost:.4f}", flush=True)
+    return head.eval()
+
+
+@torch.no_grad()
+def scores_of(head, items):
+    return head(*batch_of([items])[0])[0].tolist() if len(items.own) else []
+
+
+def chosen_keys(keys, scores):
+    """As `src/analysis/keywords/mod.rs` chooses, without the worth of variants."""
+    out = []
+    for k in np.argsort(-np.array(scores), kind="stable"):
+        if len(out) < 8 and not any(keys[k] in other or other in keys[k] for other in out):
+            out.append(keys[k])
+    return out
+
+
+def figures(articles, salience, keyword, scorer):
+    """ROUGE-1, ROUGE-2, hit@3 of the best three sentences; keyword F1 exact and relaxed."""
+    sums = np.zeros(5)
+    for a in articles:
+        best = sorted(np.argsort(-np.array(salience(a.salience)), kind="stable")[:3], key=lambda k: a.numbers[k])
+        mine, gold = "".join(squeeze(a.sentences[k]) for k in best), "".join(squeeze(s) for s in a.chosen)
+        keys = chosen_keys(a.keys, keyword(a.keyword))
+        sums += [scorer.rouge_n(mine, gold, 1), scorer.rouge_n(mine, gold, 2), (a.among(a.chosen)[best]).mean().item(),
+                 scorer.kw_f1(keys, a.wanted, 8, False), scorer.kw_f1(keys, a.wanted, 8, True)]
+    return dict(zip(("rouge1", "rouge2", "hit3", "keywords", "relaxed"), (sums / len(articles)).round(4).tolist()))
+
+
+def export(salience, keyword, model):
+    """Puts the heads into a model folder, and what they say of three made items into the tests' fixtures."""
+    tensors = {k: v for k, v in load_file(model / "model.safetensors").items() if not k.startswith("head.context.")}
+    for name, head in (("salience", salience), ("keyword", keyword)):
+        # What touches features stays f32: some are counts, beyond what half precision tells apart.
+        tensors |= {f"head.context.{name}.{k}": v.contiguous() if k.startswith(("features", "lowest", "highest")) else v.half().contiguous()
+                    for k, v in head.exported().items()}
+    save_file(tensors, model / "model.safetensors")
+    (model / "model.safetensors").chmod(0o644)
+    config = json.loads((model / "config.json").read_text())
+    config["jianbao"]["context"] = SHAPE
+    (model / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    sums = [f"{hashlib.sha256((model / n).read_bytes()).hexdigest()}  {n}\n" for n in ("config.json", "model.safetensors", "tokenizer.json")]
+    (model / "SHA256SUMS").write_text("".join(sums))
+    fixture, rng = {}, torch.Generator().manual_seed(SEED)
+    for name, head in (("salience", salience), ("keyword", keyword)):
+        features = head.features_mean + torch.randn(3, len(head.features_mean), generator=rng) * torch.where(head.features_scale > 0, 1 / head.features_scale, 0.0)
+        vectors = head.states_mean + torch.randn(4, WIDTH, generator=rng) / head.states_scale
+        features, vectors, own = features.round(decimals=3), vectors.round(decimals=2), torch.tensor([0.0, -1.0, -2.5])
+        with torch.no_grad():
+            scores = head(features[None], vectors[None, :3], vectors[3:], own[None], torch.ones(1, 3, dtype=torch.bool))[0]
+        tidy = lambda x, digits: [round(v, digits) for v in x.flatten().tolist()]
+        fixture[name] = dict(features=tidy(features, 3), vectors=tidy(vectors[:3], 2), article=tidy(vectors[3], 2), own=own.tolist(),
+                             scores=tidy(scores, 4))
+    (FIXTURES / "context.json").write_text(json.dumps(fixture, separators=(",", ":")) + "\n")
+
+
+def load(path, gold):
+    with open(path, encoding="utf8") as lines:
+        return [Article(row, gold[row["id"]]) for row in map(json.loads, lines) if row["id"] in gold and row["sentences"]]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=pathlib.Path)
+    parser.add_argument("shared", type=pathlib.Path)
+    parser.add_argument("model", type=pathlib.Path)
+    parser.add_argument("--held-out", type=int, default=HELD_OUT, help="every so many of our own articles is for measuring")
+    a = parser.parse_args()
+    sys.path.insert(0, str(a.shared / "tools"))
+    import score_extracts as scorer
+    own = own_extracts({r["id"]: r for r in rows(a.work / "news.jsonl")}, for_encoder=False)
+    gold = {r["id"]: r for r in rows(a.shared / "data/extracts/train.jsonl")} | own
+    articles = load(a.work / "context.feat.jsonl", gold)
+    untitled = {x.id: x for x in load(a.work / "context_untitled.feat.jsonl", gold)}
+    dev = load(a.work / "context_dev.feat.jsonl", {r["id"]: r for r in rows(a.shared / "data/extracts/dev.jsonl")})
+    measured = set(list(own)[::a.held_out])
+    held_out, train_on = [x for x in articles if x.id in measured], [x for x in articles if x.id not in measured]
+    print(f"{len(train_on)} articles, {len(held_out)} held out")
+    alone = lambda items: items.own.tolist()
+    for name, part in (("held out", held_out), ("dev", dev)):
+        print(name, "alone", figures(part, alone, alone, scorer), flush=True)
+    salience, keyword = train("salience", train_on, untitled, held_out), train("keyword", train_on, untitled, held_out)
+    for name, part in (("held out", held_out), ("dev", dev)):
+        print(name, "in context", figures(part, lambda x: scores_of(salience, x), lambda x: scores_of(keyword, x), scorer))
+    export(salience, keyword, a.model)
+
+
+if __name__ == "__main__":
+    main()
