@@ -2,7 +2,7 @@
 //!
 //! A head that reads one sentence at a time cannot know that a better one says the same, or that nobody else names
 //! what an editor will index. These features tell the heads that read all of them together
-//! ([`crate::model`]); they are computed from the text and the first scores alone.
+//! (`src/model/context.rs`); they are computed from the text and the first scores alone.
 
 use super::keywords::candidates::{self, Candidate};
 use super::keywords::{contains, core, overlap};
@@ -47,7 +47,7 @@ pub fn best(logits: &[f32], most: usize) -> Vec<usize> {
     order
 }
 
-/// How far below the best one each logit is, not further than [`LOWEST`].
+/// How far below the best one each logit is, and no further than 12.
 pub fn below_best(logits: &[f32]) -> Vec<f32> {
     let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
     logits.iter().map(|x| (x - best).max(LOWEST)).collect()

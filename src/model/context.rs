@@ -2,7 +2,7 @@
 //! Twin of `training/jianbao_training/context.py`.
 
 use super::readout::ArticleTokens;
-use super::trained::CandidateRows;
+use super::trained::candidate_states;
 use crate::analysis::context::{self, CANDIDATE_FEATURES, SENTENCE_FEATURES, Scored};
 use crate::encoder::candle::context::{ContextHead, ContextItems, ContextShape};
 use crate::encoder::candle::weights::Weights;
@@ -25,7 +25,6 @@ pub struct ContextInputs {
 pub(super) struct FirstReading {
     pub salience: Vec<f32>,
     pub keywords: Vec<f32>,
-    pub candidates: CandidateRows,
 }
 
 impl ContextInputs {
@@ -34,9 +33,7 @@ impl ContextInputs {
         states: &HiddenStates,
         first: &FirstReading,
     ) -> Self {
-        let FirstReading {
-            salience, keywords, ..
-        } = first;
+        let FirstReading { salience, keywords } = first;
         let scored = Scored {
             title: article.title,
             text: article.text,
@@ -63,9 +60,9 @@ impl ContextInputs {
         let numbers = context::best(keywords, MAX_CANDIDATES);
         let candidates = ContextItems {
             features: scored.candidate_features(&numbers).concat(),
-            vectors: numbers
-                .iter()
-                .flat_map(|&i| first.candidates.mean_state(i))
+            vectors: (numbers.iter())
+                .filter_map(|&i| candidate_states(&article.candidates[i], article.tokens, states))
+                .flat_map(|three| three.into_iter().take(states.width))
                 .collect(),
             own: numbers.iter().map(|&i| keywords[i]).collect(),
             numbers,

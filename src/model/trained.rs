@@ -2,7 +2,7 @@
 
 use super::context::{ContextHeads, ContextInputs, FirstReading};
 use super::readout::{ArticleScores, ArticleTokens};
-use crate::analysis::keywords::candidates;
+use crate::analysis::keywords::candidates::{self, Candidate};
 use crate::analysis::ngrams::NgramSectors;
 use crate::analysis::salience;
 use crate::analysis::sector::Taxonomy;
@@ -10,11 +10,14 @@ use crate::document::page::starts::SentenceStarts;
 use crate::encoder::candle::context::ContextShape;
 use crate::encoder::candle::dense::{Dense, Scorer};
 use crate::encoder::candle::weights::Weights;
+use crate::encoder::window::TokenizedArticle;
 use crate::encoder::{EncodeError, HiddenStates};
 use serde::{Deserialize, Serialize};
 
 /// Occurrences of a candidate that are read, title first.
 const MAX_PLACES: usize = 6;
+/// Candidates that are scored at a time: an article can have thousands, of 6 kB each.
+const CANDIDATES_A_BATCH: usize = 128;
 
 /// The form of heads that this program reads.
 const FORMAT: u32 = 2;
@@ -186,11 +189,9 @@ impl TrainedHeads {
     ) -> Result<FirstReading, EncodeError> {
         let mean = states.mean(0, states.rows());
         let rows = self.salience_rows(article, states, &mean);
-        let candidates = CandidateRows::new(article, states);
         Ok(FirstReading {
             salience: self.salience.scores(&rows)?,
-            keywords: self.keyword_scores(article, &candidates, &mean)?,
-            candidates,
+            keywords: self.keyword_scores(article, states, &mean)?,
         })
     }
 
@@ -213,86 +214,62 @@ impl TrainedHeads {
         rows
     }
 
-    /// A candidate: its row, the article's mean, features.
+    /// A candidate: what the encoder says of it, the article's mean, features.
     fn keyword_scores(
         &self,
         article: &ArticleTokens<'_>,
-        candidates: &CandidateRows,
+        states: &HiddenStates,
         mean: &[f32],
     ) -> Result<Vec<f32>, EncodeError> {
-        let mut rows = Vec::with_capacity(candidates.present.len() * self.keyword.inputs());
-        for (k, &i) in candidates.present.iter().enumerate() {
-            rows.extend_from_slice(candidates.row(k));
-            rows.extend_from_slice(mean);
-            rows.extend_from_slice(&article.candidates[i].features);
-        }
         let mut scores = vec![f32::NEG_INFINITY; article.candidates.len()];
-        for (&i, score) in candidates.present.iter().zip(self.keyword.scores(&rows)?) {
-            scores[i] = score;
+        let numbers: Vec<usize> = (0..scores.len()).collect();
+        for numbers in numbers.chunks(CANDIDATES_A_BATCH) {
+            let mut present = Vec::with_capacity(numbers.len());
+            let mut rows = Vec::with_capacity(numbers.len() * self.keyword.inputs());
+            for &i in numbers {
+                let candidate = &article.candidates[i];
+                let Some(states) = candidate_states(candidate, article.tokens, states) else {
+                    continue;
+                };
+                present.push(i);
+                rows.extend_from_slice(&states);
+                rows.extend_from_slice(mean);
+                rows.extend_from_slice(&candidate.features);
+            }
+            for (i, score) in present.into_iter().zip(self.keyword.scores(&rows)?) {
+                scores[i] = score;
+            }
         }
         Ok(scores)
     }
 }
 
-/// What the encoder says of each candidate: over its occurrences the mean of (mean token, first token, last token).
-pub(super) struct CandidateRows {
-    /// Candidates that some token stands for, in order.
-    present: Vec<usize>,
-    /// Three states for each of them.
-    values: Vec<f32>,
-    width: usize,
-}
-
-impl CandidateRows {
-    fn new(article: &ArticleTokens<'_>, states: &HiddenStates) -> Self {
-        let width = states.width;
-        let (mut present, mut values) = (Vec::new(), Vec::new());
-        for (i, candidate) in article.candidates.iter().enumerate() {
-            let in_title = candidate
-                .in_title
-                .iter()
-                .map(|span| article.tokens.title_rows(*span));
-            let in_text = candidate
-                .in_text
-                .iter()
-                .take(MAX_PLACES)
-                .map(|span| article.tokens.body_rows(*span));
-            let mut sum = vec![0.0f32; 3 * width];
-            let mut places = 0;
-            for place in in_title
-                .chain(in_text)
-                .filter(|place| !place.is_empty())
-                .take(MAX_PLACES)
-            {
-                let parts = [
-                    &states.mean(place.start, place.end)[..],
-                    states.row(place.start),
-                    states.row(place.end - 1),
-                ];
-                for (sum, x) in sum.iter_mut().zip(parts.into_iter().flatten()) {
-                    *sum += x;
-                }
-                places += 1;
-            }
-            if places > 0 {
-                present.push(i);
-                values.extend(sum.iter().map(|x| x / places as f32));
-            }
+/// Over a candidate's occurrences the mean of (mean token, first token, last token): three states. `None` for one that no
+/// token stands for.
+pub(super) fn candidate_states(
+    candidate: &Candidate,
+    tokens: &TokenizedArticle,
+    states: &HiddenStates,
+) -> Option<Vec<f32>> {
+    let in_title = (candidate.in_title.iter()).map(|span| tokens.title_rows(*span));
+    let in_text = (candidate.in_text.iter().take(MAX_PLACES)).map(|span| tokens.body_rows(*span));
+    let mut sum = vec![0.0f32; 3 * states.width];
+    let mut places = 0;
+    for place in in_title
+        .chain(in_text)
+        .filter(|place| !place.is_empty())
+        .take(MAX_PLACES)
+    {
+        let parts = [
+            &states.mean(place.start, place.end)[..],
+            states.row(place.start),
+            states.row(place.end - 1),
+        ];
+        for (sum, x) in sum.iter_mut().zip(parts.into_iter().flatten()) {
+            *sum += x;
         }
-        Self {
-            present,
-            values,
-            width,
-        }
+        places += 1;
     }
-
-    fn row(&self, k: usize) -> &[f32] {
-        &self.values[k * 3 * self.width..(k + 1) * 3 * self.width]
-    }
-
-    /// The mean state of candidate `i`, which is present.
-    pub fn mean_state(&self, i: usize) -> Vec<f32> {
-        let k = self.present.partition_point(|&present| present < i);
-        self.row(k)[..self.width].to_vec()
-    }
+    sum.iter_mut().for_each(|x| *x /= places.max(1) as f32);
+    (places > 0).then_some(sum)
 }
