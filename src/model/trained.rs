@@ -16,8 +16,8 @@ use serde::{Deserialize, Serialize};
 
 /// Occurrences of a candidate that are read, title first.
 const MAX_PLACES: usize = 6;
-/// Candidates that are scored at a time: an article can have thousands, of 6 kB each.
-const CANDIDATES_A_BATCH: usize = 128;
+/// Sentences or candidates that are scored at a time: an article can have thousands, of 6 kB each.
+const ITEMS_A_BATCH: usize = 128;
 
 /// The form of heads that this program reads.
 const FORMAT: u32 = 2;
@@ -188,30 +188,34 @@ impl TrainedHeads {
         states: &HiddenStates,
     ) -> Result<FirstReading, EncodeError> {
         let mean = states.mean(0, states.rows());
-        let rows = self.salience_rows(article, states, &mean);
         Ok(FirstReading {
-            salience: self.salience.scores(&rows)?,
+            salience: self.salience_scores(article, states, &mean)?,
             keywords: self.keyword_scores(article, states, &mean)?,
         })
     }
 
     /// A sentence: its mean, the article's mean, their product, features.
-    fn salience_rows(
+    fn salience_scores(
         &self,
         article: &ArticleTokens<'_>,
         states: &HiddenStates,
         mean: &[f32],
-    ) -> Vec<f32> {
-        let mut rows = Vec::with_capacity(article.sentences.len() * self.salience.inputs());
-        for (sentence, features) in article.sentences.iter().zip(article.salience) {
-            let range = article.tokens.body_rows(*sentence);
-            let vector = states.mean(range.start, range.end);
-            rows.extend_from_slice(&vector);
-            rows.extend_from_slice(mean);
-            rows.extend(vector.iter().zip(mean).map(|(a, b)| a * b));
-            rows.extend_from_slice(features);
+    ) -> Result<Vec<f32>, EncodeError> {
+        let mut scores = Vec::with_capacity(article.sentences.len());
+        let sentences: Vec<_> = article.sentences.iter().zip(article.salience).collect();
+        for sentences in sentences.chunks(ITEMS_A_BATCH) {
+            let mut rows = Vec::with_capacity(sentences.len() * self.salience.inputs());
+            for (sentence, features) in sentences {
+                let range = article.tokens.body_rows(**sentence);
+                let vector = states.mean(range.start, range.end);
+                rows.extend_from_slice(&vector);
+                rows.extend_from_slice(mean);
+                rows.extend(vector.iter().zip(mean).map(|(a, b)| a * b));
+                rows.extend_from_slice(&features[..]);
+            }
+            scores.extend(self.salience.scores(&rows)?);
         }
-        rows
+        Ok(scores)
     }
 
     /// A candidate: what the encoder says of it, the article's mean, features.
@@ -223,7 +227,7 @@ impl TrainedHeads {
     ) -> Result<Vec<f32>, EncodeError> {
         let mut scores = vec![f32::NEG_INFINITY; article.candidates.len()];
         let numbers: Vec<usize> = (0..scores.len()).collect();
-        for numbers in numbers.chunks(CANDIDATES_A_BATCH) {
+        for numbers in numbers.chunks(ITEMS_A_BATCH) {
             let mut present = Vec::with_capacity(numbers.len());
             let mut rows = Vec::with_capacity(numbers.len() * self.keyword.inputs());
             for &i in numbers {

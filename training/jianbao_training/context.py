@@ -32,6 +32,7 @@ DROPOUT, VECTOR_DROPOUT = 0.2, 0.3
 BATCH = 16
 PEAK, DECAY = 1e-3, 0.05
 EPOCHS = dict(salience=12, keyword=8)
+MADE = 20                 # items of the tests' fixture: more than a vector register holds
 FIXTURES = pathlib.Path(__file__).resolve().parents[2] / "tests/fixtures"
 
 
@@ -61,21 +62,24 @@ class ContextHead(nn.Module):
         self.layer = nn.ModuleList(Layer(hidden, SHAPE["attention_heads"]) for _ in range(SHAPE["layers"]))
         self.norm, self.first, self.last = nn.LayerNorm(hidden), nn.Linear(hidden, last), nn.Linear(last, 1)
         self.trust = nn.Parameter(torch.ones(1))
-        for name in ("features", "states"):
-            self.register_buffer(name + "_mean", torch.zeros(features if name == "features" else WIDTH))
-            self.register_buffer(name + "_scale", torch.ones(features if name == "features" else WIDTH))
+        for name, width in (("features", features), ("states", WIDTH)):
+            self.register_buffer(name + "_mean", torch.zeros(width))
+            self.register_buffer(name + "_scale", torch.ones(width))
+        self.register_buffer("lowest", torch.zeros(features))
+        self.register_buffer("highest", torch.zeros(features))
 
     def standardise(self, articles):
         features = torch.cat([a.features for a in articles])
         states = torch.cat([a.vectors[::4].float() for a in articles])
-        spread = features.std(0)
+        mean, spread = features.mean(0), features.std(0)
         # A constant feature says nothing.
-        self.features_mean.copy_(features.mean(0)), self.features_scale.copy_(torch.where(spread > 1e-3, 1 / spread, 0.0))
+        self.features_mean.copy_(mean), self.features_scale.copy_(torch.where(spread > 1e-3, 1 / spread, 0.0))
+        self.lowest.copy_(mean - SPREADS * spread), self.highest.copy_(mean + SPREADS * spread)
         self.states_mean.copy_(states.mean(0)), self.states_scale.fill_(1 / states.std(0).mean())
 
     def forward(self, features, vectors, article, own, present):
         dropout = DROPOUT if self.training else 0.0
-        features = ((features - self.features_mean) * self.features_scale).clamp(-SPREADS, SPREADS)
+        features = (features.clamp(self.lowest, self.highest) - self.features_mean) * self.features_scale
         hide = lambda x: F.dropout((x - self.states_mean) * self.states_scale, VECTOR_DROPOUT, self.training)
         x = self.features(features) + self.vector(hide(vectors)) + self.article(hide(article)).unsqueeze(1)
         for layer in self.layer:
@@ -84,14 +88,13 @@ class ContextHead(nn.Module):
         return self.last(x).squeeze(-1) + self.trust * own
 
     def exported(self):
-        """Plain tensors: the standardisation is folded into the first layers, the bounds of features stand apart."""
+        """Plain tensors: the standardisation is folded into the first layers."""
         out = {k: v.detach().clone() for k, v in self.state_dict().items() if not k.endswith(("_mean", "_scale"))}
         for name, mean, scale in (("features", self.features_mean, self.features_scale),
                                   ("vector", self.states_mean, self.states_scale), ("article", self.states_mean, self.states_scale)):
             out[name + ".bias"] -= out[name + ".weight"] @ (mean * scale)
             out[name + ".weight"] *= scale
-        spread = torch.where(self.features_scale > 0, SPREADS / self.features_scale, 0.0)
-        return out | {"lowest": self.features_mean - spread, "highest": self.features_mean + spread}
+        return out
 
 
 def numbers_of(text):
@@ -193,7 +196,7 @@ def scores_of(head, items):
 
 
 def chosen_keys(keys, scores):
-    """As `src/analysis/keywords/mod.rs` chooses, without the worth of variants."""
+    """Nearly as `src/analysis/keywords/mod.rs` chooses: without the worth of variants, and marks make two keys of one."""
     out = []
     for k in np.argsort(-np.array(scores), kind="stable"):
         if len(out) < 8 and not any(keys[k] in other or other in keys[k] for other in out):
@@ -214,7 +217,7 @@ def figures(articles, salience, keyword, scorer):
 
 
 def export(salience, keyword, model):
-    """Puts the heads into a model folder, and what they say of three made items into the tests' fixtures."""
+    """Puts the heads into a model folder."""
     tensors = {k: v for k, v in load_file(model / "model.safetensors").items() if not k.startswith("head.context.")}
     for name, head in (("salience", salience), ("keyword", keyword)):
         # What touches features stays f32: some are counts, beyond what half precision tells apart.
@@ -227,22 +230,30 @@ def export(salience, keyword, model):
     (model / "config.json").write_text(json.dumps(config, indent=1) + "\n")
     sums = [f"{hashlib.sha256((model / n).read_bytes()).hexdigest()}  {n}\n" for n in ("config.json", "model.safetensors", "tokenizer.json")]
     (model / "SHA256SUMS").write_text("".join(sums))
-    fixture, rng = {}, torch.Generator().manual_seed(SEED)
-    for name, head in (("salience", salience), ("keyword", keyword)):
-        features = head.features_mean + torch.randn(3, len(head.features_mean), generator=rng) * torch.where(head.features_scale > 0, 1 / head.features_scale, 0.0)
-        vectors = head.states_mean + torch.randn(4, WIDTH, generator=rng) / head.states_scale
-        features, vectors, own = features.round(decimals=3), vectors.round(decimals=2), torch.tensor([0.0, -1.0, -2.5])
-        with torch.no_grad():
-            scores = head(features[None], vectors[None, :3], vectors[3:], own[None], torch.ones(1, 3, dtype=torch.bool))[0]
+
+
+@torch.no_grad()
+def write_fixture(model):
+    """What the stored heads say of made items, for the Rust tests: some features lie beyond their bounds."""
+    tensors, fixture, rng = load_file(model / "model.safetensors"), {}, torch.Generator().manual_seed(SEED)
+    for name in ("salience", "keyword"):
+        prefix = f"head.context.{name}."
+        stored = {k[len(prefix):]: v.float() for k, v in tensors.items() if k.startswith(prefix)}
+        head = ContextHead(len(stored["lowest"])).eval()
+        head.load_state_dict(stored, strict=False)
+        middle, reach = (head.lowest + head.highest) / 2, (head.highest - head.lowest) / 2
+        features = (middle + 0.5 * reach * torch.randn(MADE, len(middle), generator=rng)).round(decimals=3)
+        vectors, own = torch.randn(MADE + 1, WIDTH, generator=rng).round(decimals=1), -0.5 * torch.arange(MADE)
+        scores = head(features[None], vectors[None, :MADE], vectors[MADE:], own[None], torch.ones(1, MADE, dtype=torch.bool))[0]
         tidy = lambda x, digits: [round(v, digits) for v in x.flatten().tolist()]
-        fixture[name] = dict(features=tidy(features, 3), vectors=tidy(vectors[:3], 2), article=tidy(vectors[3], 2), own=own.tolist(),
-                             scores=tidy(scores, 4))
+        fixture[name] = dict(features=tidy(features, 3), vectors=tidy(vectors[:MADE], 1), article=tidy(vectors[MADE], 1),
+                             own=tidy(own, 1), scores=tidy(scores, 4))
     (FIXTURES / "context.json").write_text(json.dumps(fixture, separators=(",", ":")) + "\n")
 
 
 def load(path, gold):
     with open(path, encoding="utf8") as lines:
-        return [Article(row, gold[row["id"]]) for row in map(json.loads, lines) if row["id"] in gold and row["sentences"]]
+        return [Article(row, gold[row["id"]]) for row in map(json.loads, lines) if row["id"] in gold and row["sentences"] and row["keys"]]
 
 
 def main():
@@ -269,6 +280,7 @@ def main():
     for name, part in (("held out", held_out), ("dev", dev)):
         print(name, "in context", figures(part, lambda x: scores_of(salience, x), lambda x: scores_of(keyword, x), scorer))
     export(salience, keyword, a.model)
+    write_fixture(a.model)
 
 
 if __name__ == "__main__":

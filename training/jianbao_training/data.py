@@ -19,8 +19,8 @@ def rows(path):
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OWN_LABELS = ROOT / "training/labels/articles.jsonl"
-# The encoder was trained on the first so many of them; the later ones train the heads that read in context, which learn from
-# what the encoder says of articles it has not seen.
+# The encoder was trained on the first so many of them; the later ones train the heads that read in context, which so see how
+# the first reading does on sentences and keywords that it was not trained on.
 LABELS_FOR_ENCODER = 5339
 UNTITLED_SHARE = 3        # every so many articles can be read without its title
 TRADITIONAL = ROOT / "prompts/traditional.txt"
