@@ -5,15 +5,17 @@
 //! (`src/model/context.rs`); they are computed from the text and the first scores alone.
 
 use super::keywords::candidates::{self, Candidate};
-use super::keywords::{contains, core, overlap};
+use super::keywords::{contains, core, overlap, probability};
 use super::salience::{self, Bigrams, paragraphs};
 use crate::document::Span;
 use std::collections::HashMap;
 
 /// Length of a sentence's features: those in its context, then those of its own.
-pub const SENTENCE_FEATURES: usize = 30 + salience::FEATURES;
+pub const SENTENCE_FEATURES: usize = IN_CONTEXT + salience::FEATURES;
 /// Length of a candidate's features: those in its context, then those of its own.
-pub const CANDIDATE_FEATURES: usize = 30 + candidates::FEATURES;
+pub const CANDIDATE_FEATURES: usize = IN_CONTEXT + candidates::FEATURES;
+/// Of either, those in its context.
+const IN_CONTEXT: usize = 30;
 
 /// Keywords that sentences are asked about.
 const ASKED_KEYWORDS: usize = 10;
@@ -60,10 +62,6 @@ fn probabilities(logits: &[f32]) -> Vec<f32> {
     weights.iter().map(|w| (3.0 * w / total).min(1.0)).collect()
 }
 
-fn sigmoid(x: f32) -> f32 {
-    1.0 / (1.0 + (-x).exp())
-}
-
 /// The place of each item when they are ordered from the highest value.
 fn ranks(values: &[f32]) -> Vec<usize> {
     let mut out = vec![0; values.len()];
@@ -96,7 +94,7 @@ impl Mentions {
                 has[sentence][k] = true;
             }
         }
-        let logit = |(i, _): &(usize, _)| sigmoid(article.keywords[*i]);
+        let logit = |(i, _): &(usize, _)| probability(article.keywords[*i]);
         Self {
             probabilities: chosen.iter().map(logit).collect(),
             has,
@@ -115,12 +113,15 @@ impl Mentions {
     /// The keywords that any of these sentences has.
     fn told(&self, sentences: impl Iterator<Item = usize>) -> [bool; ASKED_KEYWORDS] {
         let mut told = [false; ASKED_KEYWORDS];
-        for sentence in sentences {
-            for (told, has) in told.iter_mut().zip(&self.has[sentence]) {
-                *told |= has;
-            }
-        }
+        sentences.for_each(|sentence| self.tell(sentence, &mut told));
         told
+    }
+
+    /// Adds one sentence's keywords to those that are `told`.
+    fn tell(&self, sentence: usize, told: &mut [bool; ASKED_KEYWORDS]) {
+        for (told, has) in told.iter_mut().zip(&self.has[sentence]) {
+            *told |= has;
+        }
     }
 }
 
@@ -182,7 +183,7 @@ impl Scored<'_> {
             let best_others = order.iter().copied().filter(|&j| j != i);
             let (first, count, best) = in_paragraph[&paragraph[i]];
             let marks = |mark: char| sentence.iter().filter(|&&c| c == mark).count() as f32;
-            let context: [f32; 30] = [
+            let context: [f32; IN_CONTEXT] = [
                 logits[i],
                 p[i],
                 rank[i] as f32 / n as f32,
@@ -217,13 +218,11 @@ impl Scored<'_> {
                 marks('；') + marks(';'),
             ];
             let mut row = [0.0; SENTENCE_FEATURES];
-            row[..30].copy_from_slice(&context);
-            row[30..].copy_from_slice(&self.own[i]);
+            row[..IN_CONTEXT].copy_from_slice(&context);
+            row[IN_CONTEXT..].copy_from_slice(&self.own[i]);
             out.push(row);
             before += lengths[i];
-            for (mentioned, has) in mentioned.iter_mut().zip(&mentions.has[i]) {
-                *mentioned |= has;
-            }
+            mentions.tell(i, &mut mentioned);
         }
         out
     }
@@ -232,7 +231,7 @@ impl Scored<'_> {
     pub fn candidate_features(&self, likely: &[usize]) -> Vec<[f32; CANDIDATE_FEATURES]> {
         let p = probabilities(self.salience);
         let logits: Vec<f32> = likely.iter().map(|&i| self.keywords[i]).collect();
-        let own: Vec<f32> = logits.iter().map(|&x| sigmoid(x)).collect();
+        let own: Vec<f32> = logits.iter().map(|&x| probability(x)).collect();
         let cores: Vec<Vec<char>> = likely
             .iter()
             .map(|&i| core(&self.candidates[i].key))
@@ -264,8 +263,7 @@ impl Scored<'_> {
                         .filter(|&&j| same(&self.candidates[j].key))
                         .count() as f32
                 };
-                let ending = |key: &[char]| key[key.len().saturating_sub(2)..].to_vec();
-                let context: [f32; 30] = [
+                let context: [f32; IN_CONTEXT] = [
                     logits[i],
                     own[i],
                     i as f32,
@@ -300,11 +298,11 @@ impl Scored<'_> {
                         .map_or(-1.0, |s| s.start as f32 / self.text.len().max(1) as f32),
                     better(&|other| other.first() == key.first()),
                     better(&|other| other.last() == key.last()),
-                    better(&|other| ending(other) == ending(key)),
+                    better(&|other| other.ends_with(&key[key.len().saturating_sub(2)..])),
                 ];
                 let mut row = [0.0; CANDIDATE_FEATURES];
-                row[..30].copy_from_slice(&context);
-                row[30..].copy_from_slice(&candidate.features);
+                row[..IN_CONTEXT].copy_from_slice(&context);
+                row[IN_CONTEXT..].copy_from_slice(&candidate.features);
                 row
             })
             .collect()

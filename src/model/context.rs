@@ -25,6 +25,8 @@ pub struct ContextInputs {
 pub(super) struct FirstReading {
     pub salience: Vec<f32>,
     pub keywords: Vec<f32>,
+    /// The article's mean state.
+    pub article: Vec<f32>,
 }
 
 impl ContextInputs {
@@ -33,7 +35,9 @@ impl ContextInputs {
         states: &HiddenStates,
         first: &FirstReading,
     ) -> Self {
-        let FirstReading { salience, keywords } = first;
+        let FirstReading {
+            salience, keywords, ..
+        } = first;
         let scored = Scored {
             title: article.title,
             text: article.text,
@@ -70,7 +74,7 @@ impl ContextInputs {
         Self {
             sentences,
             candidates,
-            article: states.mean(0, states.rows()),
+            article: first.article.clone(),
         }
     }
 }

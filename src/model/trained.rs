@@ -191,6 +191,7 @@ impl TrainedHeads {
         Ok(FirstReading {
             salience: self.salience_scores(article, states, &mean)?,
             keywords: self.keyword_scores(article, states, &mean)?,
+            article: mean,
         })
     }
 

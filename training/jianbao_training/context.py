@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .data import UNTITLED_SHARE, own_extracts, rows
-from .finetune import ALSO, HELD_OUT, UNTITLED, squeeze
+from .finetune import ALSO, HELD_OUT, UNTITLED, among, best_keys, squeeze
 
 SEED = 17
 SHAPE = dict(hidden=128, layers=2, attention_heads=4, last_hidden=64)
@@ -119,14 +119,10 @@ class Article:
         self.id, self.sentences, self.numbers, self.keys = row["id"], row["sentences"], row["numbers"], row["keys"]
         self.chosen = [gold["sentences"][k] for k in gold["sum"]]
         self.wanted = [key.lower() for key in gold["kw"]]
-        chosen, also = self.among(self.chosen), self.among([gold["sentences"][k] for k in gold.get("also", [])])
+        named = (self.chosen, [gold["sentences"][k] for k in gold.get("also", [])])
+        chosen, also = (torch.tensor(among(self.sentences, sentences)) for sentences in named)
         self.salience = Items(row, "salience", chosen + ALSO * also * (1 - chosen))
         self.keyword = Items(row, "keyword", torch.tensor([float(key in self.wanted) for key in self.keys]))
-
-    def among(self, named):
-        named = [squeeze(sentence) for sentence in named]
-        mine = [squeeze(sentence) for sentence in self.sentences]
-        return torch.tensor([float(any(m == c or (len(m) > 8 and (m in c or c in m)) for c in named)) for m in mine])
 
 
 def batch_of(items):
@@ -195,23 +191,15 @@ def scores_of(head, items):
     return head(*batch_of([items])[0])[0].tolist() if len(items.own) else []
 
 
-def chosen_keys(keys, scores):
-    """Nearly as `src/analysis/keywords/mod.rs` chooses: without the worth of variants, and marks make two keys of one."""
-    out = []
-    for k in np.argsort(-np.array(scores), kind="stable"):
-        if len(out) < 8 and not any(keys[k] in other or other in keys[k] for other in out):
-            out.append(keys[k])
-    return out
-
-
 def figures(articles, salience, keyword, scorer):
-    """ROUGE-1, ROUGE-2, hit@3 of the best three sentences; keyword F1 exact and relaxed."""
+    """ROUGE-1, ROUGE-2, hit@3 of the best three sentences; keyword F1 exact and relaxed of the best keys. The program weighs
+    variants of keys and chooses sentences as a set, so its figures differ a little."""
     sums = np.zeros(5)
     for a in articles:
         best = sorted(np.argsort(-np.array(salience(a.salience)), kind="stable")[:3], key=lambda k: a.numbers[k])
         mine, gold = "".join(squeeze(a.sentences[k]) for k in best), "".join(squeeze(s) for s in a.chosen)
-        keys = chosen_keys(a.keys, keyword(a.keyword))
-        sums += [scorer.rouge_n(mine, gold, 1), scorer.rouge_n(mine, gold, 2), (a.among(a.chosen)[best]).mean().item(),
+        keys = best_keys(a.keys, keyword(a.keyword))
+        sums += [scorer.rouge_n(mine, gold, 1), scorer.rouge_n(mine, gold, 2), np.mean(among([a.sentences[k] for k in best], a.chosen)),
                  scorer.kw_f1(keys, a.wanted, 8, False), scorer.kw_f1(keys, a.wanted, 8, True)]
     return dict(zip(("rouge1", "rouge2", "hit3", "keywords", "relaxed"), (sums / len(articles)).round(4).tolist()))
 

@@ -43,6 +43,21 @@ OWN_SHARE = 0.15          # of a sector label that the out-of-fold n-gram model 
 squeeze = lambda s: re.sub(r"\s+", "", s)
 
 
+def among(mine, named):
+    """1 for the sentences that people named; ours may be cut a little differently."""
+    mine, named = [squeeze(sentence) for sentence in mine], [squeeze(sentence) for sentence in named]
+    return [float(any(m == c or (len(m) > 8 and (m in c or c in m)) for c in named)) for m in mine]
+
+
+def best_keys(keys, scores):
+    """The best eight of which none contains another."""
+    out = []
+    for k in sorted(range(len(keys)), key=lambda k: -scores[k]):
+        if len(out) < 8 and not any(keys[k] in other or other in keys[k] for other in out):
+            out.append(keys[k])
+    return out
+
+
 class Places:
     """Character ranges of a text → ranges of its tokens, counted from `base`."""
 
@@ -89,10 +104,7 @@ class Article:
             self.is_salient = chosen + ALSO * also * (1 - chosen)
 
     def among(self, gold, kind):
-        """1 for the sentences that people named; ours may be cut a little differently."""
-        chosen = [squeeze(gold["sentences"][i]) for i in gold.get(kind, [])]
-        mine = [squeeze(sentence) for sentence in self.printed]
-        return [float(any(m == c or (len(m) > 8 and (m in c or c in m)) for c in chosen)) for m in mine]
+        return among(self.printed, [gold["sentences"][i] for i in gold.get(kind, [])])
 
 
 class SectorArticle:
@@ -259,13 +271,7 @@ def extract_figures(encoder, heads, articles, cls, sep, device, scorer):
         sums["rouge2"] += scorer.rouge_n("".join(mine), "".join(gold), 2)
         sums["hit"] += sum(any(s == u or (len(s) > 8 and (s in u or u in s)) for u in gold) for s in mine) / 3
         scores = heads.keyword(keyword_vectors(states, a.places, a.owner, len(a.keys), article), a.keyword.float())
-        keys = []
-        for k in scores.argsort(descending=True).tolist():
-            key = a.keys[k]
-            if not any(key in other or other in key for other in keys):
-                keys.append(key)
-            if len(keys) == 8:
-                break
+        keys = best_keys(a.keys, scores.tolist())
         wanted = [k.lower() for k in a.gold["kw"]]
         sums["kw"] += scorer.kw_f1(keys, wanted, 8, False)
         sums["kw_relaxed"] += scorer.kw_f1(keys, wanted, 8, True)

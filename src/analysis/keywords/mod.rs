@@ -33,7 +33,7 @@ pub fn choose(
     logits: &[f32],
     limit: usize,
 ) -> Vec<Keyword> {
-    let own: Vec<f32> = logits.iter().map(|x| 1.0 / (1.0 + (-x).exp())).collect();
+    let own: Vec<f32> = logits.iter().map(|&x| probability(x)).collect();
     let cores: Vec<Vec<char>> = candidates.iter().map(|c| core(&c.key)).collect();
     let value = values(&cores, &own);
     // −∞ is a candidate that nobody looked at.
@@ -55,6 +55,11 @@ pub fn choose(
         .into_iter()
         .map(|i| keyword(article, &candidates[i], logits[i]))
         .collect()
+}
+
+/// Of a candidate with this logit.
+pub(super) fn probability(logit: f32) -> f32 {
+    1.0 / (1.0 + (-logit).exp())
 }
 
 /// What each candidate is worth: its probability of being a keyword as it stands, and that of being one in any of its
