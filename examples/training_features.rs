@@ -8,8 +8,8 @@
 //! training_features words < articles.jsonl                  the distinct words of each article
 //! training_features borders < articles.jsonl                rows of each paragraph's beginning and end in the tables of borders
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
-//! training_features repair DIR                              features of the joins and moves in question on DIR/page-*.txt
-//! training_features context < articles.jsonl                what the heads that read in context are given of each article
+//! training_features repair DIR MODEL_DIR                    features of the joins and moves in question on DIR/page-*.txt
+//! training_features context MODEL_DIR < articles.jsonl      what the heads that read in context are given of each article
 //! ```
 #![expect(
     clippy::print_stderr,
@@ -19,6 +19,8 @@
 use jianbao::analysis::{keywords::candidates::candidates, ngrams, salience};
 use jianbao::document::page::{self, borders, headline, line};
 use jianbao::document::{Article, Span, sentence};
+#[cfg(feature = "candle")]
+use jianbao::model::Model;
 use jianbao::text::document_frequency::{self, DocumentFrequency};
 use jianbao::text::{fold::fold, words::words};
 use rayon::prelude::*;
@@ -44,13 +46,13 @@ fn main() {
         ["words"] => each_article(distinct_words),
         ["borders"] => each_article(borders),
         ["pages", dir] => pages(dir),
-        #[cfg(feature = "embedded-model")]
-        ["repair", dir] => repair(dir),
-        #[cfg(feature = "embedded-model")]
-        ["context"] => context(),
+        #[cfg(feature = "candle")]
+        ["repair", dir, model] => repair(dir, &model_in(model)),
+        #[cfg(feature = "candle")]
+        ["context", model] => context(&model_in(model)),
         _ => {
             eprintln!(
-                "usage: training_features articles [IDF_TABLE] | ngrams | words | borders | pages DIR | repair DIR | context"
+                "usage: training_features articles [IDF_TABLE] | ngrams | words | borders | pages DIR | repair DIR MODEL_DIR | context MODEL_DIR"
             );
             std::process::exit(2);
         }
@@ -183,26 +185,25 @@ fn line_number(text: &[char], at: usize) -> usize {
     text[..at].iter().filter(|&&c| c == '\n').count()
 }
 
-#[cfg(feature = "embedded-model")]
-fn embedded_model() -> jianbao::model::Model {
+#[cfg(feature = "candle")]
+fn model_in(folder: &str) -> Model {
     use jianbao::analysis::sector::Taxonomy;
     use jianbao::encoder::candle::device::{DeviceChoice, open};
     use jianbao::model::{ModelSource, load};
     let (device, _) = open(DeviceChoice::Cpu).expect("there is a processor");
-    let (source, taxonomy) = (ModelSource::Embedded, Taxonomy::embedded());
-    load(&source, taxonomy, device, Default::default()).expect("the model is part of the program")
+    let source = ModelSource::Folder(folder.into());
+    load(&source, Taxonomy::embedded(), device, Default::default()).expect("a model's folder")
 }
 
 /// Articles that are encoded together.
-#[cfg(feature = "embedded-model")]
+#[cfg(feature = "candle")]
 const GROUP: usize = 32;
 
-/// With the embedded model: sentences and candidates as the heads that read in context see them; matrices in thousandths.
-#[cfg(feature = "embedded-model")]
-fn context() {
+/// Sentences and candidates as the heads that read in context see them; matrices in thousandths.
+#[cfg(feature = "candle")]
+fn context(model: &Model) {
     use jianbao::encoder::candle::context::ContextItems;
     use jianbao::pipeline::training::in_context;
-    let model = embedded_model();
     let items = |items: &ContextItems| json!({"features": round(&items.features), "vectors": thousandths(&items.vectors), "own": round(&items.own)});
     let mut rows = rows();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
@@ -215,7 +216,7 @@ fn context() {
             title: row["title"].as_str().unwrap_or_default().to_owned(),
             ..assembled(row)
         };
-        let read = in_context(group.iter().map(titled).collect(), &model).expect("news articles");
+        let read = in_context(group.iter().map(titled).collect(), model).expect("news articles");
         for (row, read) in group.iter().zip(read) {
             let inputs = &read.inputs;
             let sentences: Vec<String> = (inputs.sentences.numbers.iter())
@@ -236,24 +237,23 @@ fn context() {
 }
 
 /// Little-endian 16-bit whole numbers in hexadecimal.
-#[cfg(feature = "embedded-model")]
+#[cfg(feature = "candle")]
 fn thousandths(values: &[f32]) -> String {
     let whole = |x: &f32| (x * 1000.0).round() as i16;
     let bytes = values.iter().flat_map(|x| whole(x).to_le_bytes());
     bytes.map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// What page repair asks its trees, with the embedded model, by line numbers.
-#[cfg(feature = "embedded-model")]
-fn repair(dir: &str) {
+/// What page repair asks its trees, by line numbers.
+#[cfg(feature = "candle")]
+fn repair(dir: &str, model: &Model) {
     use page::{Layout, repair::questions};
-    let model = embedded_model();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for path in page_files(dir) {
         let text = read_page(&path);
         let line = |span: &Span| line_number(&text, span.start);
         let known = true_joins(&text, &path);
-        let found = questions(&text, page::blocks(&text, Layout::Page), &model, &known);
+        let found = questions(&text, page::blocks(&text, Layout::Page), model, &known);
         let joins: Vec<Value> = (found.joins.iter())
             .map(|(left, right, features)| json!([line(left), line(right), round(features)]))
             .collect();
@@ -269,7 +269,7 @@ fn repair(dir: &str) {
 }
 
 /// Where the two fragments of each cut paragraph begin, by the page's gold file.
-#[cfg(feature = "embedded-model")]
+#[cfg(feature = "candle")]
 fn true_joins(text: &[char], page: &Path) -> Vec<(usize, usize)> {
     let starts: Vec<usize> = std::iter::once(0)
         .chain((0..text.len()).filter(|&i| text[i] == '\n').map(|i| i + 1))

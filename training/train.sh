@@ -28,13 +28,22 @@ cargo build --release --no-default-features --example training_features --manife
 [ -f "$work/finetune.done" ] || "$python" -m jianbao_training.finetune "$work" "$shared" --epochs 4
 touch "$work/finetune.done"
 [ -f "$work/starts.pt" ] || "$python" -m jianbao_training.starts "$work" "$shared"
-"$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.7
-# Heads that read in context and the trees of page repair read what the exported model says: the program is built again,
-# with it inside.
-cargo build --release --example training_features --manifest-path "$root/Cargo.toml"
-"$features" context < "$work/context.jsonl" > "$work/context.feat.jsonl"
-"$features" context < "$work/context_untitled.jsonl" > "$work/context_untitled.feat.jsonl"
-"$features" context < "$work/ext_dev.jsonl" > "$work/context_dev.feat.jsonl"
+# The model so far is the teacher of a smaller one, which is told what it says of the labelled articles.
+cargo build --release --no-default-features --features candle --example training_features --manifest-path "$root/Cargo.toml"
+in_context() {
+    "$features" context "$1" < "$work/context.jsonl" > "$work/context.feat.jsonl"
+    "$features" context "$1" < "$work/context_untitled.jsonl" > "$work/context_untitled.feat.jsonl"
+    "$features" context "$1" < "$work/ext_dev.jsonl" > "$work/context_dev.feat.jsonl"
+}
+if [ ! -f "$work/teacher.done" ]; then
+    "$python" -m jianbao_training.export "$work" "$work/teacher" --weights finetuned.safetensors
+    in_context "$work/teacher"
+    touch "$work/teacher.done"
+fi
+[ -f "$work/distilled.safetensors" ] || "$python" -m jianbao_training.distil "$work" "$shared" "$work/teacher"
+"$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.8
+# Heads that read in context and the trees of page repair read what the smaller model says.
+in_context "$root/models/news"
 "$python" -m jianbao_training.context "$work" "$shared" "$root/models/news"
 "$python" -m jianbao_training.repair "$work" "$shared" "$features" "$root/models/news"
 "$python" -m jianbao_training.golden "$root/models/news" "$root/tests/fixtures"

@@ -19,8 +19,8 @@ def rows(path):
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OWN_LABELS = ROOT / "training/labels/articles.jsonl"
-# The encoder was trained on the first so many of them; the later ones train the heads that read in context, which so see how
-# the first reading does on sentences and keywords that it was not trained on.
+# The six-layer teacher was trained on the first so many of them; the four-layer student (`distil.py`) and the heads that read in
+# context on all.
 LABELS_FOR_ENCODER = 5339
 UNTITLED_SHARE = 3        # every so many articles can be read without its title
 TRADITIONAL = ROOT / "prompts/traditional.txt"

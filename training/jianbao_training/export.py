@@ -1,7 +1,7 @@
-"""Writes `models/news/` from WORK/finetuned.safetensors, ngrams.safetensors and starts.pt: weights as int8 (the encoder) and
-f16 (the rest), tokenizer, configuration, checksums.
+"""Writes a model folder from WORK/distilled.safetensors (or others, such as the teacher's), ngrams.safetensors and starts.pt:
+weights as int8 (the encoder) and f16 (the rest), tokenizer, configuration, checksums.
 
-usage: python -m jianbao_training.export WORK OUT_DIR [--temperature T]
+usage: python -m jianbao_training.export WORK OUT_DIR [--weights NAME] [--temperature T]
 """
 
 import argparse
@@ -24,9 +24,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
+    parser.add_argument("--weights", default="distilled.safetensors", help="a file in WORK")
     parser.add_argument("--temperature", type=float, default=1.0)
     a = parser.parse_args()
-    tensors = quantise(load_file(a.work / "finetuned.safetensors"))
+    tensors = quantise(load_file(a.work / a.weights))
+    layers = len({name.split(".")[1] for name in tensors if name.startswith("layer.")})
     ngrams = load_file(a.work / "ngrams.safetensors")
     tensors |= {"ngram.idf": ngrams["ngram.idf"], "ngram.scale": ngrams["ngram.scale"], "ngram.bias": ngrams["ngram.bias"]}
     # Candle reads no i8: stored as u8 around 128.
@@ -40,7 +42,7 @@ def main():
                  salience_hidden=tensors["head.salience.first.weight"].shape[0],
                  keyword_hidden=tensors["head.keyword.first.weight"].shape[0],
                  continuation_hidden=tensors["head.continuation.first.weight"].shape[0])
-    (a.out / "config.json").write_text(json.dumps(Config().to_json() | dict(jianbao=heads), indent=1) + "\n")
+    (a.out / "config.json").write_text(json.dumps(Config(layers=layers).to_json() | dict(jianbao=heads), indent=1) + "\n")
     sums = [f"{hashlib.sha256((a.out / n).read_bytes()).hexdigest()}  {n}\n"
             for n in ("config.json", "model.safetensors", "tokenizer.json")]
     (a.out / "SHA256SUMS").write_text("".join(sums))

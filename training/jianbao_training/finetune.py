@@ -123,6 +123,23 @@ class SectorArticle:
         return head + body + [sep], [0] + ([1] * len(title) + [0] if title else []) + [1] * len(body) + [0]
 
 
+def read_sectors(work, data, tokenizer):
+    """Training articles, and (development article, its label), with n-gram logits that did not see them."""
+    ngrams = torch.load(work / "ngram_logits.pt", weights_only=False)
+    labels = sector_labels(data) | {r["id"]: r for r in rows(data / "sectors/dev.jsonl")}
+
+    def articles(name, prefix):
+        out = []
+        for k, row in enumerate(map(json.loads, open(work / name, encoding="utf8"))):
+            assert ngrams[prefix + "ids"][k] == row["id"]
+            titled, untitled = ngrams[prefix + "titled"][k], ngrams[prefix + "untitled"][k]
+            target = (1 - OWN_SHARE) * torch.tensor(soft_sector(labels[row["id"]])) + OWN_SHARE * titled.softmax(0)
+            out.append(SectorArticle(row, tokenizer, titled, untitled, target))
+        return out
+
+    return articles("sec_train.feat.jsonl", ""), [(x, labels[x.id]) for x in articles("sec_dev.feat.jsonl", "dev_")]
+
+
 def noisy(ids, rng):
     """Some tokens replaced by any others, as bad scans do."""
     return [rng.randrange(700, 11000) if i > 103 and rng.random() < NOISE else i for i in ids]
@@ -134,7 +151,7 @@ def sector_vectors(encoder, sequences, device):
         hidden = encoder(pad([ids for ids, _ in sequences]).to(device)).float()
     keep = pad([marks for _, marks in sequences])
     keep = (keep * (keep.cumsum(1) <= SECTOR_TOKENS)).unsqueeze(-1).float().to(device)
-    return (hidden * keep).sum(1) / keep.sum(1)
+    return ((hidden * keep).sum(1) / keep.sum(1)).cpu()
 
 
 class Seams:
@@ -237,6 +254,16 @@ def go_on_from(model, encoder, heads):
     heads.ngram_share.data.copy_(tensors["head.sector.ngram_share"][0])
 
 
+def exported(encoder, heads):
+    """Plain tensors, as the program and `export` read them."""
+    out = {k: v.detach().cpu().float().contiguous() for k, v in encoder.state_dict().items()}
+    out |= {f"head.sector.{k}": v.detach().cpu() for k, v in heads.sector.state_dict().items()}
+    out["head.sector.ngram_share"] = heads.ngram_share.detach().cpu().reshape(1)
+    for name in ("salience", "keyword", "continuation"):
+        out |= {f"head.{name}.{k}": v.float().contiguous() for k, v in getattr(heads, name).exported().items()}
+    return out
+
+
 @torch.no_grad()
 def evaluate(encoder, heads, sector_dev, extract_dev, own_dev, seams, cls, sep, device, scorer):
     encoder.eval(), heads.eval()
@@ -244,7 +271,7 @@ def evaluate(encoder, heads, sector_dev, extract_dev, own_dev, seams, cls, sep, 
     for i in range(0, len(sector_dev), 16):
         part = sector_dev[i:i + 16]
         vectors = sector_vectors(encoder, [x.sequence(True, MAX_WINDOW, cls, sep) for x, _ in part], device)
-        scores = heads.sector(vectors) + heads.ngram_share * torch.stack([x.titled for x, _ in part]).to(device)
+        scores = heads.sector(vectors) + heads.ngram_share * torch.stack([x.titled for x, _ in part])
         for (_, label), k in zip(part, scores.argmax(1).tolist()):
             right += SECTORS[k] == label["sector"]
             also += SECTORS[k] == label["sector"] or SECTORS[k] in label["also"]
@@ -263,7 +290,7 @@ def extract_figures(encoder, heads, articles, cls, sep, device, scorer):
     for a in articles:
         states = encode(encoder, [a], cls, sep, device)[0].cpu()
         article = states.mean(0)
-        scores = heads.salience(salience_vectors(states, a.sentences, article), a.salience)
+        scores = heads.salience(salience_vectors(states, a.sentences, article), a.salience.float())
         chosen = sorted(scores.argsort(descending=True)[:3].tolist())
         mine = [squeeze(a.printed[k]) for k in chosen]
         gold = [squeeze(a.gold["sentences"][k]) for k in sorted(a.gold["sum"])]
@@ -296,22 +323,8 @@ def main():
     data = a.shared / "data"
     news = {r["id"]: r for r in rows(data / "news.jsonl.gz")}
     dev = {r["id"]: r for r in rows(data / "dev_articles.jsonl.gz")}
-    ngrams = torch.load(a.work / "ngram_logits.pt", weights_only=False)
-    labels = sector_labels(data) | {r["id"]: r for r in rows(data / "sectors/dev.jsonl")}
-
-    def sector_articles(name, prefix):
-        out = []
-        for k, line in enumerate(open(a.work / name, encoding="utf8")):
-            row = json.loads(line)
-            assert ngrams[prefix + "ids"][k] == row["id"]
-            titled, untitled = ngrams[prefix + "titled"][k], ngrams[prefix + "untitled"][k]
-            target = (1 - OWN_SHARE) * torch.tensor(soft_sector(labels[row["id"]])) + OWN_SHARE * titled.softmax(0)
-            out.append(SectorArticle(row, tokenizer, titled, untitled, target))
-        return out
-
-    labelled = sector_articles("sec_train.feat.jsonl", "")
+    labelled, sector_dev = read_sectors(a.work, data, tokenizer)
     by_id = {x.id: x for x in labelled}
-    sector_dev = [(x, labels[x.id]) for x in sector_articles("sec_dev.feat.jsonl", "dev_")]
     seams, dev_seams = Seams([r["text"] for r in news.values()], tokenizer), Seams([r["text"] for r in dev.values()], tokenizer)
     load = lambda name, gold, every=1: [Article(r, gold[r["id"]], tokenizer) for n, r in
                                         enumerate(map(json.loads, open(a.work / name, encoding="utf8"))) if n % every == 0]
@@ -322,7 +335,8 @@ def main():
     own_dev, train = [x for x in train if x.id in held_out], [x for x in train if x.id not in held_out]
     untitled = {x.id: x for x in load("ext_train_untitled.feat.jsonl", gold, UNTITLED_SHARE)}
     extract_dev = load("ext_dev.feat.jsonl", {r["id"]: r for r in rows(data / "extracts/dev.jsonl")})
-    encoder, heads = RoFormer(Config()).to(device), Heads().to(device)
+    # Heads stay on the CPU: they read states of uneven lengths.
+    encoder, heads = RoFormer(Config()).to(device), Heads()
     if a.start:
         go_on_from(a.start, encoder, heads)
     else:
@@ -364,11 +378,11 @@ def main():
         titled = [rng.random() >= UNTITLED for _ in sample]
         sequences = [x.sequence(t, limit, cls, sep) for x, t in zip(sample, titled)]
         sequences = [(noisy(ids, rng), marks) if rng.random() < NOISY else (ids, marks) for ids, marks in sequences]
-        vectors = torch.cat([sector_vectors(encoder, sequences, device), *(v.unsqueeze(0) for v, _, _ in both)])
+        vectors = torch.cat([sector_vectors(encoder, sequences, device), *(v.cpu().unsqueeze(0) for v, _, _ in both)])
         articles = [(x, t) for x, t in zip(sample, titled)] + [(x, t) for _, x, t in both]
-        extra = torch.stack([x.titled if t else x.untitled for x, t in articles]).to(device)
+        extra = torch.stack([x.titled if t else x.untitled for x, t in articles])
         scores = heads.sector(F.dropout(vectors, 0.1)) + heads.ngram_share * extra
-        sector = F.cross_entropy(scores, torch.stack([x.target for x, _ in articles]).to(device))
+        sector = F.cross_entropy(scores, torch.stack([x.target for x, _ in articles]))
         sequences, places = seams.batch(SEAMS_A_BATCH, cls, sep, rng)
         scores = continuation_scores(encoder, heads, sequences, places, 0.1, device).view(-1, 5)
         own = torch.zeros_like(scores)
@@ -390,12 +404,7 @@ def main():
         if done % EVALUATE_EVERY == 0 or done == total:
             print("dev", evaluate(encoder, heads, sector_dev, extract_dev, own_dev, dev_seams, cls, sep, device, scorer), flush=True)
             began = time.time()
-    out = {k: v.detach().cpu().float().contiguous() for k, v in encoder.state_dict().items()}
-    out |= {f"head.sector.{k}": v.detach().cpu() for k, v in heads.sector.state_dict().items()}
-    out["head.sector.ngram_share"] = heads.ngram_share.detach().cpu().reshape(1)
-    for name in ("salience", "keyword", "continuation"):
-        out |= {f"head.{name}.{k}": v.float().contiguous() for k, v in getattr(heads, name).exported().items()}
-    save_file(out, a.work / "finetuned.safetensors")
+    save_file(exported(encoder, heads), a.work / "finetuned.safetensors")
 
 
 if __name__ == "__main__":

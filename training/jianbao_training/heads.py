@@ -47,6 +47,14 @@ class Scorer(nn.Module):
         self.mean.copy_(rows.mean(0))
         self.scale.copy_(torch.where(rows.std(0) > 1e-4, 1 / rows.std(0).clamp(min=1e-4), torch.ones(rows.shape[1])))
 
+    def unfold(self, rows):
+        """The opposite of `exported`, for training on: a finished head gets its standardisation back."""
+        self.standardise(rows)
+        vectors = self.first.in_features - len(self.mean)
+        with torch.no_grad():
+            self.first.weight[:, vectors:] /= self.scale
+            self.first.bias += self.first.weight[:, vectors:] @ (self.mean * self.scale)
+
     def forward(self, vectors, features, dropout=0.0):
         features = (features - self.mean) * self.scale
         x = torch.cat([F.dropout(vectors, dropout, self.training), features], dim=-1)
@@ -83,7 +91,8 @@ def segment_means(states, segments):
     """Means of half-open token ranges, by cumulative sums: (tokens, h), [(start, end)] → (n, h)."""
     total = torch.cat([states.new_zeros(1, states.shape[1]), states.double().cumsum(0).to(states.dtype)])
     start, end = segments[:, 0], segments[:, 1]
-    return (total[end] - total[start]) / (end - start).clamp(min=1).unsqueeze(1)
+    # `index_select` everywhere: on a CPU the gradient of plain indexing takes many times longer.
+    return (total.index_select(0, end) - total.index_select(0, start)) / (end - start).clamp(min=1).unsqueeze(1)
 
 
 def salience_vectors(states, sentences, article):
@@ -95,7 +104,7 @@ def salience_vectors(states, sentences, article):
 def keyword_vectors(states, places, owner, count, article):
     """`places` (n, 2) token ranges of occurrences, `owner` (n) the candidate of each, `count` candidates.
     A candidate is the mean over its occurrences of: mean token, first token, last token; and the article."""
-    parts = torch.cat([segment_means(states, places), states[places[:, 0]], states[places[:, 1] - 1]], dim=-1)
+    parts = torch.cat([segment_means(states, places), states.index_select(0, places[:, 0]), states.index_select(0, places[:, 1] - 1)], dim=-1)
     total = parts.new_zeros(count, parts.shape[1]).index_add_(0, owner, parts)
     occurrences = parts.new_zeros(count).index_add_(0, owner, torch.ones_like(owner, dtype=parts.dtype))
     mean = total / occurrences.clamp(min=1).unsqueeze(1)

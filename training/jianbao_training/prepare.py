@@ -12,6 +12,9 @@ from .data import UNTITLED_SHARE, own_labels, rows, sector_labels
 from .frequency import write_table
 
 
+UNTITLED_EVERY = 6
+
+
 def write(path, articles):
     with open(path, "w", encoding="utf8") as out:
         for r in articles:
@@ -34,6 +37,8 @@ def main():
     context = list({r["id"]: news[r["id"]] for r in labelled(for_encoder=False)}.values())
     write(work / "context.jsonl", context)
     write(work / "context_untitled.jsonl", [dict(r, title="") for r in context[::UNTITLED_SHARE]])
+    # Every sixth of those that `distil` reads has no title.
+    write(work / "distil.jsonl", [dict(r, title="") if k % UNTITLED_EVERY == 0 else r for k, r in enumerate(context)])
     write(work / "ext_train.jsonl", train)
     write(work / "ext_train_untitled.jsonl", [dict(r, title="") for r in train])
     write(work / "ext_dev.jsonl", [dev[r["id"]] for r in rows(data / "extracts/dev.jsonl")])
@@ -43,7 +48,7 @@ def main():
         run(program, ["ngrams"], work / f"{name}.jsonl", work / f"{name}.feat.jsonl")
     run(program, ["words"], work / "news.jsonl", work / "words.jsonl")
     write_table(work / "words.jsonl", work / "idf.bin")
-    for name in ("ext_train", "ext_train_untitled", "ext_dev"):
+    for name in ("ext_train", "ext_train_untitled", "ext_dev", "distil"):
         run(program, ["articles", str(work / "idf.bin")], work / f"{name}.jsonl", work / f"{name}.feat.jsonl")
 
 

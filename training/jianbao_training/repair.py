@@ -3,7 +3,7 @@ seam, the words of both articles, distance, and the other candidates of both sid
 with the fragment before it?
 
 Pages come from `make_pages.py` on training news that the table of seams has not seen (`for_repair`), from pages with
-other damage (`torn_pages`), and from the former misread; all are read by the program with the model it ships.
+other damage (`torn_pages`), and from the former misread; all are read by the program with the exported model.
 
 usage: python -m jianbao_training.repair WORK SHARED FEATURES_PROGRAM MODEL_DIR     (after the model is exported)
 """
@@ -133,9 +133,9 @@ def misread_pages(source, out, rng, pages):
         (out / page.name).with_suffix(".gold.json").write_text(page.with_suffix(".gold.json").read_text(encoding="utf8"), encoding="utf8")
 
 
-def questions(program, folder):
+def questions(program, model, folder):
     """What repair asks about the pages of a folder: for joins and moves (features, labels)."""
-    asked = subprocess.run([program, "repair", str(folder)], check=True, capture_output=True, text=True).stdout
+    asked = subprocess.run([program, "repair", str(folder), str(model)], check=True, capture_output=True, text=True).stdout
     joins, moves, seams = [], [], 0
     for row in map(json.loads, asked.splitlines()):
         gold = json.loads((folder / row["page"]).with_suffix(".gold.json").read_text(encoding="utf8"))
@@ -158,7 +158,7 @@ def questions(program, folder):
     return joins, moves
 
 
-def examples(program, shared, folder, articles, pages, rng):
+def examples(program, model, shared, folder, articles, pages, rng):
     """What repair asks about pages of `articles`, (joins, moves): with the damage of `make_pages.py`, with other damage,
     and misread."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -170,7 +170,7 @@ def examples(program, shared, folder, articles, pages, rng):
                         "--seed", str(9000 + seed), "--damage", damage], check=True)
     torn_pages(usable, folder / "torn", pages, rng)
     misread_pages(folder / "heavy", folder / "misread", rng, pages // 3)
-    parts = [questions(program, folder / name) for name in ("light", "heavy", "torn", "misread")]
+    parts = [questions(program, model, folder / name) for name in ("light", "heavy", "torn", "misread")]
     return [sum(column, []) for column in zip(*parts)]
 
 
@@ -184,8 +184,8 @@ def main():
         # Most pages are of newspaper articles: broadcast news, of which there is more, has shorter ones.
         newspaper = [a for a in chosen if from_newspaper(a)]
         parts[part] = [a + b for a, b in zip(
-            examples(program, shared, work / "repair" / f"{part}-newspaper", newspaper, pages, rng),
-            examples(program, shared, work / "repair" / f"{part}-all", chosen, pages // 4, rng))]
+            examples(program, out, shared, work / "repair" / f"{part}-newspaper", newspaper, pages, rng),
+            examples(program, out, shared, work / "repair" / f"{part}-all", chosen, pages // 4, rng))]
     for k, name in enumerate(("joins", "moves")):
         (x, y), (held_x, held_y) = ([np.array(column, dtype=kind) for column, kind in zip(zip(*parts[part][k]), (np.float32, bool))]
                                     for part in ("train", "held-out"))
