@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Trains the embedded model from the base weights: one command, about two hours on two CPU cores, minutes on a GPU.
+# Trains the embedded model from the base weights: one command, some four hours on two CPU cores.
 #   training/train.sh [WORK_DIR]     (default: ~/.cache/jianbao-training; an interrupted run goes on from there)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)

@@ -3,8 +3,8 @@
 usage: python -m jianbao_training.context WORK SHARED MODEL_DIR [--held-out N]
 
 Reads WORK/context.feat.jsonl, context_untitled.feat.jsonl and context_dev.feat.jsonl (`training_features context`: what the
-finished encoder and its heads say of every labelled article, of some without their titles), trains both heads in some minutes, prints figures for held-out articles, and puts
-the heads into MODEL_DIR. The encoder stays as it is. Rust twins: `src/analysis/context.rs` (features),
+finished encoder and its heads say of every labelled article, of some without their titles), trains both heads in some minutes, prints figures for held-out
+articles, and puts the heads into MODEL_DIR. The encoder stays as it is. Rust twins: `src/analysis/context.rs` (features),
 `src/encoder/candle/context.rs` (network), `src/model/context.rs` (layout).
 """
 
@@ -150,6 +150,14 @@ def loss_of(kind, head, items):
     return loss
 
 
+def of_one_length(items, length, size, rng):
+    """Batches of items of about one length, in any order: little padding."""
+    order = sorted(items, key=length)
+    batches = [order[k:k + size] for k in range(0, len(order) - size + 1, size)]
+    rng.shuffle(batches)
+    return batches
+
+
 def train(kind, articles, untitled, held_out, seed=SEED, epochs=None):
     """`untitled` has some of the articles without their titles, by id."""
     torch.manual_seed(seed)
@@ -164,11 +172,8 @@ def train(kind, articles, untitled, held_out, seed=SEED, epochs=None):
     epochs = epochs or EPOCHS[kind]
     total, step = epochs * (len(items) // BATCH), 0
     for epoch in range(epochs):
-        # Articles of about one length together: little padding.
         seen_as = [without.get(i, x) if rng.random() < UNTITLED * UNTITLED_SHARE else x for i, x in zip(ids, items)]
-        order = sorted(seen_as, key=lambda x: len(x.own) + 6 * rng.random())
-        batches = [order[k:k + BATCH] for k in range(0, len(order) - BATCH + 1, BATCH)]
-        rng.shuffle(batches)
+        batches = of_one_length(seen_as, lambda x: len(x.own) + 6 * rng.random(), BATCH, rng)
         seen = 0.0
         for batch in batches:
             for group in optimizer.param_groups:

@@ -8,7 +8,7 @@ candidates are scored twice, as the program does, and the second reading's loss 
 that can be compared. What the second reading is told beside states is what the teacher said at first.
 
 Reads WORK/distil.feat.jsonl (`training_features articles`), context.feat.jsonl and context_untitled.feat.jsonl
-(`training_features context`, with the teacher inside the program); writes WORK/distilled.safetensors. The heads that read
+(`training_features context`, of the teacher); writes WORK/distilled.safetensors. The heads that read
 in context are trained again by `context` over what the exported student says. An interrupted run goes on from WORK/distil.state.pt.
 """
 
@@ -28,11 +28,11 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional as F
 
-from .context import ContextHead, loss_of
+from .context import ContextHead, loss_of, of_one_length, share_loss
 from .data import OWN_LABELS, own_extracts, rows
-from .finetune import (HELD_OUT, MAX_TRAIN_WINDOWS, NOISY, UNTITLED, Article, Seams, continuation_scores, encode, evaluate,
-                       exported, go_on_from, noisy, read_sectors, sector_vectors)
-from .heads import SECTOR_TOKENS, Heads, keyword_vectors, segment_means
+from .finetune import (HELD_OUT, MAX_TRAIN_WINDOWS, Article, Seams, continuation_scores, encode, evaluate, exported, go_on_from,
+                       read_sectors, sector_loss, sector_vectors)
+from .heads import Heads, keyword_vectors, salience_vectors
 from .roformer import Config, RoFormer
 
 SEED = 17
@@ -58,14 +58,14 @@ class Items(NamedTuple):
 
 def first_reading(heads, a, states, rng, dropout):
     """Losses of sentences and candidates read one by one, and the `Items` of the second reading."""
-    tokens, article = len(states), states.mean(0)
+    (tokens, width), article = states.shape, states.mean(0)
     n = int((a.sentences[:, 1] <= tokens).sum())
-    vectors, target = segment_means(states, a.sentences[:n]), a.is_salient[:n]
-    scores = heads.salience(torch.cat([vectors, article.expand_as(vectors), vectors * article], dim=-1), a.salience[:n].float(), dropout)
-    salience = -(F.log_softmax(scores, 0) * target / target.sum().clamp(min=1e-6)).sum()
+    vectors, target = salience_vectors(states, a.sentences[:n], article), a.is_salient[:n]
+    scores = heads.salience(vectors, a.salience[:n].float(), dropout)
+    salience = share_loss(scores[None], target[None], torch.ones(1, n, dtype=torch.bool))
     inside = a.context_sentences < n
     numbers = a.context_sentences[inside]
-    sentences = Items(a.context_salience[inside].float(), vectors[numbers], article, (scores - scores.max()).clamp(min=LOWEST)[numbers], target[numbers])
+    sentences = Items(a.context_salience[inside].float(), vectors[numbers, :width], article, (scores - scores.max()).clamp(min=LOWEST)[numbers], target[numbers])
 
     # The likely candidates, the right ones, and some of the others, which stand for all others.
     likely = a.is_keyword > 0
@@ -83,11 +83,10 @@ def first_reading(heads, a, states, rng, dropout):
     scores = heads.keyword(vectors, a.keyword[asked].float(), dropout)
     weight = torch.where(likely[asked], 1.0, len(others) / max(1, len(some))) * present
     keyword = F.binary_cross_entropy_with_logits(scores, target, weight, pos_weight=torch.tensor(3.0), reduction="sum") / 8
-    right = target * present
-    keyword = keyword - (F.log_softmax(scores.masked_fill(~present, -1e4), 0) * right / right.sum().clamp(min=1e-6)).sum()
+    keyword = keyword + share_loss(scores[None], (target * present)[None], present[None])
     inside = present[place[a.context_keys]]
     numbers = place[a.context_keys][inside]
-    candidates = Items(a.context_keyword[inside].float(), vectors[numbers, :states.shape[1]], article, scores[numbers], target[numbers])
+    candidates = Items(a.context_keyword[inside].float(), vectors[numbers, :width], article, scores[numbers], target[numbers])
     return salience, keyword, sentences, candidates
 
 
@@ -134,21 +133,11 @@ def load(work, gold, tokenizer, key):
 
 
 def student_of(teacher, layers):
-    student = RoFormer(Config(layers=layers))
-    kept = [*range(layers - 1), len(teacher.layer) - 1]
-    tensors = {k: v for k, v in teacher.state_dict().items() if not k.startswith("layer.")}
-    for k, name in ((k, n) for k in range(layers) for n in teacher.layer[0].state_dict()):
-        tensors[f"layer.{k}.{name}"] = teacher.state_dict()[f"layer.{kept[k]}.{name}"]
-    student.load_state_dict(tensors)
+    """The teacher's first layers and its last."""
+    student = copy.deepcopy(teacher).requires_grad_(True)
+    student.config.layers = layers
+    student.layer = nn.ModuleList([*student.layer[:layers - 1], student.layer[-1]])
     return student
-
-
-def of_one_length(articles, rng):
-    """Batches of articles of about one length, in any order."""
-    order = sorted(articles, key=lambda a: len(a.body_ids) + 200 * rng.random())
-    batches = [order[k:k + ARTICLES_A_BATCH] for k in range(0, len(order) - ARTICLES_A_BATCH + 1, ARTICLES_A_BATCH)]
-    rng.shuffle(batches)
-    return batches
 
 
 def fit_sectors(student, teacher, heads, teacher_heads, articles, cls, sep, device):
@@ -173,7 +162,6 @@ def main():
     parser.add_argument("--layers", type=int, default=4)
     parser.add_argument("--epochs", type=float, default=1)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="the schedule ends by then")
-    parser.add_argument("--out", default="distilled.safetensors")
     a = parser.parse_args()
     torch.manual_seed(SEED)
     rng = random.Random(SEED)
@@ -240,7 +228,7 @@ def main():
             part.eval()
         for group, peak in zip(optimizer.param_groups, peaks):
             group["lr"] = peak * min(1.0, (done + 1) / 60) * max(0.02, 1 - progress)
-        batches = batches or of_one_length(train, rng)
+        batches = batches or of_one_length(train, lambda x: len(x.body_ids) + 200 * rng.random(), ARTICLES_A_BATCH, rng)
         picked = batches.pop()
         aligned = progress < ALIGNED
         with torch.autocast(device, torch.bfloat16):
@@ -250,15 +238,7 @@ def main():
         alike = sum(F.mse_loss(x, y) for x, y in zip(states, wanted)) / len(picked)
         readings = [first_reading(heads, x, s.cpu(), rng, 0.2) for x, s in zip(picked, states)]
         salience, keyword = (sum(r[k] for r in readings) / len(readings) for k in (0, 1))
-        both = [(s[:SECTOR_TOKENS].mean(0), by_id[x.id], x.title_length > 0) for x, s in zip(picked, states) if x.id in by_id]
-        limit, count = rng.choice(SECTOR_BATCHES)
-        sample = [(x, rng.random() >= UNTITLED) for x in rng.sample(labelled, count)]
-        sequences = [x.sequence(titled, limit, cls, sep) for x, titled in sample]
-        sequences = [(noisy(ids, rng), marks) if rng.random() < NOISY else (ids, marks) for ids, marks in sequences]
-        vectors = torch.cat([sector_vectors(student, sequences, device), *(v.cpu().unsqueeze(0) for v, _, _ in both)])
-        asked = sample + [(x, titled) for _, x, titled in both]
-        scores = heads.sector(F.dropout(vectors, 0.1)) + heads.ngram_share * torch.stack([x.titled if t else x.untitled for x, t in asked])
-        sector = F.cross_entropy(scores, torch.stack([x.target for x, _ in asked]))
+        sector = sector_loss(student, heads, zip(picked, states), labelled, by_id, SECTOR_BATCHES, cls, sep, device, rng)
         sequences, places = seams.batch(SEAMS_A_BATCH, cls, sep, rng)
         scores = continuation_scores(student, heads, sequences, places, 0.1, device)
         with torch.no_grad():
@@ -285,7 +265,7 @@ def main():
     student.eval()
     fit_sectors(student, teacher, heads, teacher_heads, labelled[::3], cls, sep, device)
     measure()
-    save_file(exported(student, heads), a.work / a.out)
+    save_file(exported(student, heads), a.work / "distilled.safetensors")
     state_path.unlink(missing_ok=True)
 
 

@@ -154,6 +154,21 @@ def sector_vectors(encoder, sequences, device):
     return ((hidden * keep).sum(1) / keep.sum(1)).cpu()
 
 
+def sector_loss(encoder, heads, read, labelled, by_id, batches, cls, sep, device, rng):
+    """Of some labelled articles, read short or long; and of those that were `read` for their extracts, [(article, states)],
+    where they have a label."""
+    both = [(s[:SECTOR_TOKENS].mean(0), by_id[x.id], x.title_length > 0) for x, s in read if x.id in by_id]
+    limit, count = rng.choice(batches)
+    sample = [(x, rng.random() >= UNTITLED) for x in rng.sample(labelled, count)]
+    sequences = [x.sequence(titled, limit, cls, sep) for x, titled in sample]
+    sequences = [(noisy(ids, rng), marks) if rng.random() < NOISY else (ids, marks) for ids, marks in sequences]
+    vectors = torch.cat([sector_vectors(encoder, sequences, device), *(v.cpu().unsqueeze(0) for v, _, _ in both)])
+    asked = sample + [(x, titled) for _, x, titled in both]
+    ngrams = torch.stack([x.titled if titled else x.untitled for x, titled in asked])
+    scores = heads.sector(F.dropout(vectors, 0.1)) + heads.ngram_share * ngrams
+    return F.cross_entropy(scores, torch.stack([x.target for x, _ in asked]))
+
+
 class Seams:
     """Paragraphs cut in mid-sentence: does this fragment continue that one?"""
 
@@ -371,18 +386,7 @@ def main():
         losses = [article_losses(heads, x, s.cpu(), 0.2) for x, s in zip(picked, states)]
         salience = sum(x for x, _ in losses) / len(losses)
         keyword = sum(x for _, x in losses) / len(losses)
-        # The sector head reads the extract articles too, where they have a label.
-        both = [(s[:SECTOR_TOKENS].mean(0), by_id[x.id], x.title_length > 0) for x, s in zip(picked, states) if x.id in by_id]
-        limit, count = rng.choice(SECTOR_BATCHES)
-        sample = rng.sample(labelled, count)
-        titled = [rng.random() >= UNTITLED for _ in sample]
-        sequences = [x.sequence(t, limit, cls, sep) for x, t in zip(sample, titled)]
-        sequences = [(noisy(ids, rng), marks) if rng.random() < NOISY else (ids, marks) for ids, marks in sequences]
-        vectors = torch.cat([sector_vectors(encoder, sequences, device), *(v.cpu().unsqueeze(0) for v, _, _ in both)])
-        articles = [(x, t) for x, t in zip(sample, titled)] + [(x, t) for _, x, t in both]
-        extra = torch.stack([x.titled if t else x.untitled for x, t in articles])
-        scores = heads.sector(F.dropout(vectors, 0.1)) + heads.ngram_share * extra
-        sector = F.cross_entropy(scores, torch.stack([x.target for x, _ in articles]))
+        sector = sector_loss(encoder, heads, zip(picked, states), labelled, by_id, SECTOR_BATCHES, cls, sep, device, rng)
         sequences, places = seams.batch(SEAMS_A_BATCH, cls, sep, rng)
         scores = continuation_scores(encoder, heads, sequences, places, 0.1, device).view(-1, 5)
         own = torch.zeros_like(scores)

@@ -11,8 +11,7 @@ import sys
 from .data import UNTITLED_SHARE, own_labels, rows, sector_labels
 from .frequency import write_table
 
-
-UNTITLED_EVERY = 6
+UNTITLED_EVERY = 6        # of the articles that `distil` reads
 
 
 def write(path, articles):
@@ -37,7 +36,6 @@ def main():
     context = list({r["id"]: news[r["id"]] for r in labelled(for_encoder=False)}.values())
     write(work / "context.jsonl", context)
     write(work / "context_untitled.jsonl", [dict(r, title="") for r in context[::UNTITLED_SHARE]])
-    # Every sixth of those that `distil` reads has no title.
     write(work / "distil.jsonl", [dict(r, title="") if k % UNTITLED_EVERY == 0 else r for k, r in enumerate(context)])
     write(work / "ext_train.jsonl", train)
     write(work / "ext_train_untitled.jsonl", [dict(r, title="") for r in train])
