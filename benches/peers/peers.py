@@ -3,8 +3,12 @@
 Encoders, on the token sequences that `jianbao bench --tokens` writes:
   jianbao f32, int8       `jianbao bench --stage encoder`
   ONNX Runtime f32, int8  the shipped weights exported from PyTorch; int8 is dynamic quantisation
-  PyTorch f32             the same module as in training/; bf16 with fused attention on a GPU, where there is one
+  PyTorch f32             the same module as in training/
   stock Candle f32        candle_transformers' BertModel of the same shape (random weights), one sequence at a time
+
+Encoders on a GPU (--stage gpu; needs a `jianbao` built with the feature `cuda`):
+  jianbao f16, bf16       `jianbao bench --stage encoder --device cuda`: states come back to the host as f32
+  PyTorch bf16, f16       the same module, fused attention; states brought back as f32 too, or left on the GPU
 
 End to end, on the same articles, block by block in turn (--block articles each):
   jianbao                 `jianbao batch`, from a cold start to records on disk: decode, sector, summary, keywords, JSON
@@ -28,9 +32,7 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "training"))
 
-import jieba
 import numpy as np
-import onnxruntime
 import torch
 from jianbao_training.golden import encoder_from
 from jianbao_training.quantise import dequantise
@@ -77,6 +79,7 @@ def export(encoder, folder):
 
 
 def session(path, threads):
+    import onnxruntime
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
@@ -129,9 +132,9 @@ def stock_bert(folder):
 class Jianbao:
     """One round of `jianbao bench` a call; loading is not counted by it."""
 
-    def __init__(self, a, stage, dtype, model="news"):
-        self.command = [a.jianbao, "bench", "--stage", stage, "--dtype", dtype, "--device", "cpu", "--batch-tokens", str(a.batch_tokens),
-                        "--rounds", "1", "--seconds", "0", "--threads", str(a.threads), "--model", str(model), "--json", "-q"]
+    def __init__(self, a, stage, dtype, model="news", device="cpu", seconds=0):
+        self.command = [a.jianbao, "bench", "--stage", stage, "--dtype", dtype, "--device", device, "--batch-tokens", str(a.batch_tokens),
+                        "--rounds", "1", "--seconds", str(seconds), "--threads", str(a.threads), "--model", str(model), "--json", "-q"]
         self.command += ["--input", str(a.input)] if a.input else ["--mix", a.mix]
         self.dtype = dtype
 
@@ -190,6 +193,8 @@ class PythonPipeline:
     """jieba + sentence vectors + TextRank + KeyBERT."""
 
     def __init__(self, run, batch_tokens):
+        import jieba
+        self.cut = jieba.cut
         self.run, self.batch_tokens = run, batch_tokens
         self.tokenizer = Tokenizer.from_file(str(MODEL / "tokenizer.json"))
         jieba.initialize()
@@ -208,7 +213,7 @@ class PythonPipeline:
 
     def brief(self, title, text):
         sentences = [s.strip() for s in SENTENCE.findall(text) if len(s.strip()) > 5] or [text]
-        words = [w for w in jieba.cut(title + "\n" + text)]
+        words = [w for w in self.cut(title + "\n" + text)]
         content = lambda w: len(w) > 1 and not set(w) <= STOP and re.fullmatch(r"[\u4e00-\u9fffA-Za-z]+", w)
         candidates = list(dict.fromkeys([w for w in words if content(w)]
                                         + [a + b for a, b in zip(words, words[1:]) if content(a) and content(b)]))[:120]
@@ -275,7 +280,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--batch-tokens", type=int, default=4096)
     parser.add_argument("--block", type=int, default=200, help="articles a block, end to end")
-    parser.add_argument("--stage", choices=["encoder", "end-to-end", "all"], default="all")
+    parser.add_argument("--stage", choices=["encoder", "end-to-end", "gpu", "all"], default="all")
     parser.add_argument("--output", type=pathlib.Path)
     a = parser.parse_args()
     torch.set_num_threads(a.threads)
@@ -285,8 +290,6 @@ def main():
             rows = [json.loads(line) for line in open(a.input, encoding="utf8")]
         else:
             rows = tokenized(a, folder / "tokens.jsonl")
-        encoder = load_encoder()
-        plain, int8 = export(encoder, folder)
         runner = lambda path: (lambda s: lambda ids, mask: s.run(None, dict(ids=ids, mask=mask))[0])(session(path, a.threads))
         parts = [f"{machine(a)}; {a.threads} threads, batches of {a.batch_tokens} tokens, medians of rounds in turn\n"]
 
@@ -297,6 +300,11 @@ def main():
                 a.output.write_text(text, encoding="utf8")
             return text
 
+        if a.stage == "gpu":
+            print(on_gpu(a, rows, keep))
+            return
+        encoder = load_encoder()
+        plain, int8 = export(encoder, folder)
         if a.stage != "end-to-end":
             parts.append(encoders(a, rows, encoder, plain, int8, runner, folder, keep))
         if a.stage != "encoder":
@@ -334,17 +342,43 @@ def encoders(a, rows, encoder, plain, int8, runner, folder, keep):
         "ONNX Runtime f32": all_of(runner(plain)), "ONNX Runtime int8": all_of(runner(int8)),
         "PyTorch f32": Timed(pytorch), "stock Candle BERT f32": Jianbao(a, "encoder", "f32", stock),
     }
-    if torch.cuda.is_available():
-        on_gpu = load_encoder().to("cuda", torch.bfloat16)
-
-        def gpu():
-            with torch.no_grad():
-                for ids, mask in tensors:
-                    on_gpu(ids.to("cuda"), mask.to("cuda")).float().cpu()
-        peers["PyTorch bf16 on the GPU"] = Timed(gpu)
     count = sum(len(ids) for ids in sequences)
     padded = sum(ids.size for ids, _ in batches)
     title = f"Encoder: {len(sequences)} sequences, {count} tokens ({100 * (padded / count - 1):.1f} % more with padding)"
+    return compare(title, peers, count, "tokens", a.rounds, keep)
+
+
+class OnGpu:
+    """PyTorch on all batches, several times; seconds of one pass."""
+    PASSES = 5
+
+    def __init__(self, tensors, dtype, bring_back):
+        self.encoder, self.tensors, self.bring_back = load_encoder().to("cuda", dtype), tensors, bring_back
+        self()
+
+    @torch.no_grad()
+    def __call__(self):
+        torch.cuda.synchronize()
+        began = time.perf_counter()
+        for _ in range(self.PASSES):
+            for ids, mask in self.tensors:
+                states = self.encoder(ids.to("cuda", non_blocking=True), mask.to("cuda", non_blocking=True))
+                if self.bring_back:
+                    states.float().cpu()
+        torch.cuda.synchronize()
+        return (time.perf_counter() - began) / self.PASSES
+
+
+def on_gpu(a, rows, keep):
+    sequences = [ids for row in rows for ids in row["windows"]]
+    batches = padded_batches(sequences, a.batch_tokens)
+    tensors = [(torch.from_numpy(ids).pin_memory(), torch.from_numpy(mask).pin_memory()) for ids, mask in batches]
+    peers = {f"jianbao {dtype}": Jianbao(a, "encoder", dtype, device="cuda", seconds=1) for dtype in ("f16", "bf16")}
+    for name, dtype in (("bf16", torch.bfloat16), ("f16", torch.float16)):
+        peers[f"PyTorch {name}, states brought back"] = OnGpu(tensors, dtype, True)
+        peers[f"PyTorch {name}, states left there"] = OnGpu(tensors, dtype, False)
+    count, padded = sum(map(len, sequences)), sum(ids.size for ids, _ in batches)
+    title = f"Encoder on {torch.cuda.get_device_name()}: {len(sequences)} sequences, {count} tokens ({100 * (padded / count - 1):.1f} % more with padding)"
     return compare(title, peers, count, "tokens", a.rounds, keep)
 
 

@@ -114,6 +114,11 @@ pub trait Encoder: Send + Sync {
         batch.ids().len()
     }
 
+    /// Tokens that a batch should have: fewer cost as much.
+    fn full_batch(&self) -> usize {
+        1
+    }
+
     /// Length of a hidden state.
     fn width(&self) -> usize;
 

@@ -108,6 +108,11 @@ impl Model {
         self.encoder.computed_tokens(batch)
     }
 
+    /// Tokens that a batch should have: fewer cost as much.
+    pub fn full_batch(&self) -> usize {
+        self.encoder.full_batch()
+    }
+
     /// Hidden states of a batch.
     pub fn encode(&self, batch: &TokenBatch) -> Result<HiddenStates, EncodeError> {
         self.encoder.encode(batch)

@@ -118,6 +118,7 @@ pub(super) fn encode(
         return Ok(std::iter::repeat_with(empty).take(articles.len()).collect());
     }
     let tokens: Vec<&TokenizedArticle> = articles.iter().map(|article| &article.tokens).collect();
+    let batch_tokens = batch_tokens.max(model.full_batch());
     batching::encode(&tokens, model.width(), batch_tokens, |batch| {
         model.encode(batch)
     })

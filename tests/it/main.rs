@@ -5,6 +5,7 @@ mod batch;
 mod bench;
 mod cli;
 mod encoder;
+mod gpu;
 mod hub;
 mod laws;
 mod quality;

@@ -75,12 +75,13 @@ impl Precision {
     }
 
     /// What `auto` means for a RoFormer: int8 on a CPU that does it in full, else f32. (In seven bits int8 is only a third
-    /// faster than f32, and some close choices turn out otherwise.)
+    /// faster than f32, and some close choices turn out otherwise.) On CUDA f16: as fast as bf16, and eight times finer;
+    /// hidden states stay far below its largest number.
     pub fn best_for(device: &Device) -> Self {
-        if matches!(device, Device::Cpu) && has_full_int8() {
-            Self::Int8
-        } else {
-            Self::F32
+        match device {
+            Device::Cpu if has_full_int8() => Self::Int8,
+            Device::Cuda(_) => Self::F16,
+            _ => Self::F32,
         }
     }
 }

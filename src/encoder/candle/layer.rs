@@ -2,6 +2,7 @@
 
 use super::attention::Rotary;
 use super::cpu::{Matrix, Residual, RowLayer};
+use super::roformer::RoFormerConfig;
 use super::weights::Weights;
 use candle_core::{DType, Device, Result, Tensor};
 
@@ -12,6 +13,18 @@ pub(super) struct LayerSource<'a> {
     pub hidden: usize,
     pub middle: usize,
     pub epsilon: f32,
+}
+
+impl<'a> LayerSource<'a> {
+    pub(super) fn new(config: &RoFormerConfig, weights: &'a mut Weights) -> Self {
+        Self {
+            weights,
+            prefix: String::new(),
+            hidden: config.hidden_size,
+            middle: config.intermediate_size,
+            epsilon: config.layer_norm_eps as f32,
+        }
+    }
 }
 
 impl LayerSource<'_> {
@@ -81,36 +94,60 @@ impl LayerSource<'_> {
 /// Weights with their biases, norms with their shifts.
 type LayerTensors = ([(Tensor, Tensor); 4], [(Tensor, Tensor); 2]);
 
+/// [`LayerTensors`] as plain numbers: query, key and value as one matrix, then the attention's output, the wide middle and the
+/// layer's output; the attention's norm and the output's.
+pub(super) struct LayerValues {
+    pub matrices: [(Vec<f32>, Vec<f32>); 4],
+    pub norms: [(Vec<f32>, Vec<f32>); 2],
+}
+
+impl LayerSource<'_> {
+    /// All tensors of a layer as numbers.
+    pub(super) fn values(&mut self) -> std::result::Result<LayerValues, String> {
+        let (matrices, norms) = self.take(DType::F32, &Device::Cpu)?;
+        let numbers = |(weight, other): &(Tensor, Tensor)| -> Result<(Vec<f32>, Vec<f32>)> {
+            Ok((
+                weight.flatten_all()?.to_vec1()?,
+                other.flatten_all()?.to_vec1()?,
+            ))
+        };
+        let build = || -> Result<LayerValues> {
+            let [qkv, attention_output, intermediate, output] = &matrices;
+            Ok(LayerValues {
+                matrices: [
+                    numbers(qkv)?,
+                    numbers(attention_output)?,
+                    numbers(intermediate)?,
+                    numbers(output)?,
+                ],
+                norms: [numbers(&norms[0])?, numbers(&norms[1])?],
+            })
+        };
+        build().map_err(|e| e.to_string())
+    }
+}
+
 impl RowLayer {
     /// For the CPU in f32, or with int8 matrices.
     pub(super) fn load(
         source: &mut LayerSource<'_>,
         int8: bool,
     ) -> std::result::Result<Self, String> {
-        let (matrices, norms) = source.take(DType::F32, &Device::Cpu)?;
-        let values = |tensor: &Tensor| {
-            tensor
-                .flatten_all()
-                .and_then(|t| t.to_vec1::<f32>())
-                .map_err(|e| e.to_string())
-        };
-        let matrix = |(weight, bias): &(Tensor, Tensor)| {
-            Ok::<_, String>(Matrix::new(&values(weight)?, values(bias)?, int8))
-        };
-        let residual = |(weight, shift): &(Tensor, Tensor)| {
-            Ok::<_, String>(Residual {
-                weight: values(weight)?,
-                shift: values(shift)?,
-                epsilon: source.epsilon,
-            })
-        };
+        let LayerValues { matrices, norms } = source.values()?;
+        let [qkv, attention_output, intermediate, output] =
+            matrices.map(|(weight, bias)| Matrix::new(&weight, bias, int8));
+        let [attention_norm, output_norm] = norms.map(|(weight, shift)| Residual {
+            weight,
+            shift,
+            epsilon: source.epsilon,
+        });
         Ok(Self {
-            qkv: matrix(&matrices[0])?,
-            attention_output: matrix(&matrices[1])?,
-            attention_norm: residual(&norms[0])?,
-            intermediate: matrix(&matrices[2])?,
-            output: matrix(&matrices[3])?,
-            output_norm: residual(&norms[1])?,
+            qkv,
+            attention_output,
+            attention_norm,
+            intermediate,
+            output,
+            output_norm,
         })
     }
 }

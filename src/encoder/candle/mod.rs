@@ -4,6 +4,8 @@ mod attention;
 pub mod bert;
 pub mod context;
 mod cpu;
+#[cfg(feature = "cuda")]
+mod cuda;
 pub mod dense;
 pub mod device;
 mod layer;

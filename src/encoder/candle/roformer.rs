@@ -6,6 +6,8 @@
 use super::attention::Rotary;
 use super::cpu::attention::FlatAttention;
 use super::cpu::{CpuStack, RowLayer};
+#[cfg(feature = "cuda")]
+use super::cuda::CudaStack;
 use super::device::Precision;
 use super::layer::{DeviceLayer, LayerSource};
 use super::weights::Weights;
@@ -47,16 +49,153 @@ impl RoFormerConfig {
 /// The encoder on its device.
 pub struct RoFormer {
     config: RoFormerConfig,
-    device: Device,
-    embeddings: Tensor,
-    embedding_norm: (Tensor, Tensor),
-    layers: Layers,
+    stack: Box<dyn Stack>,
     max_tokens: usize,
 }
 
-enum Layers {
-    Cpu(CpuStack),
-    Device(Vec<DeviceLayer>, Rotary),
+/// Embeddings and layers, in the form that is best for a device and a number format.
+pub(super) trait Stack: Send + Sync {
+    /// Hidden states of a flat batch, `hidden` values a token.
+    fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>>;
+
+    /// As [`Encoder::computed_tokens`].
+    fn computed_tokens(&self, batch: &TokenBatch) -> usize {
+        batch.ids().len()
+    }
+
+    /// As [`Encoder::full_batch`].
+    fn full_batch(&self) -> usize {
+        1
+    }
+}
+
+/// Packed matrices, in f32 or int8.
+struct OnCpu(Embeddings, CpuStack);
+
+impl Stack for OnCpu {
+    fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
+        let rows = self.0.of(ids)?.flatten_all()?.to_vec1()?;
+        self.1
+            .forward(rows, cumulative_lengths)
+            .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}")))
+    }
+}
+
+/// Candle's own operations, on any device.
+struct OnDevice(Embeddings, Vec<DeviceLayer>, Rotary);
+
+impl Stack for OnDevice {
+    fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
+        let mut x = self.0.of(ids)?;
+        for layer in &self.1 {
+            x = layer.forward(&x, &self.2, cumulative_lengths)?;
+        }
+        x.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
+    }
+}
+
+/// Token ids → normed embeddings.
+struct Embeddings {
+    table: Tensor,
+    norm: (Tensor, Tensor),
+    epsilon: f32,
+    device: Device,
+}
+
+impl Embeddings {
+    fn take(
+        config: &RoFormerConfig,
+        weights: &mut Weights,
+        dtype: DType,
+        device: &Device,
+    ) -> std::result::Result<Self, String> {
+        let (words, hidden) = (config.vocab_size, config.hidden_size);
+        let mut take = |name: &str, shape: &[usize]| weights.take(name, shape, dtype, device);
+        Ok(Self {
+            table: take("word_embeddings.weight", &[words, hidden])?,
+            norm: (
+                take("embedding_norm.weight", &[hidden])?,
+                take("embedding_norm.bias", &[hidden])?,
+            ),
+            epsilon: config.layer_norm_eps as f32,
+            device: device.clone(),
+        })
+    }
+
+    /// `tokens × hidden`.
+    fn of(&self, ids: &[u32]) -> Result<Tensor> {
+        let ids = Tensor::new(ids, &self.device)?;
+        let (weight, shift) = &self.norm;
+        let embedded = self.table.index_select(&ids, 0)?;
+        candle_nn::ops::layer_norm(&embedded, weight, shift, self.epsilon)
+    }
+}
+
+/// What computes this model fastest.
+fn stack(
+    config: &RoFormerConfig,
+    weights: &mut Weights,
+    device: &Device,
+    precision: Precision,
+    max_tokens: usize,
+) -> std::result::Result<Box<dyn Stack>, String> {
+    #[cfg(feature = "cuda")]
+    if let Device::Cuda(device) = device
+        && let Some(stack) = cuda_stack(config, weights, device, precision, max_tokens)?
+    {
+        return Ok(stack);
+    }
+    let (heads, count) = (config.num_attention_heads, config.num_hidden_layers);
+    let head_size = config.hidden_size / heads;
+    let dtype = precision.dtype();
+    let embeddings = Embeddings::take(config, weights, dtype, device)?;
+    let mut source = LayerSource::new(config, weights);
+    match precision {
+        Precision::F32 | Precision::Int8 if matches!(device, Device::Cpu) => {
+            let int8 = precision == Precision::Int8;
+            let layers: std::result::Result<_, _> = (0..count)
+                .map(|i| RowLayer::load(source.layer(i), int8))
+                .collect();
+            let stack = CpuStack {
+                layers: layers?,
+                attention: FlatAttention::new(max_tokens, heads, head_size, int8),
+            };
+            Ok(Box::new(OnCpu(embeddings, stack)))
+        }
+        _ => {
+            let layers: std::result::Result<_, _> = (0..count)
+                .map(|i| DeviceLayer::load(source.layer(i), dtype, device))
+                .collect();
+            let rotary = Rotary::new(max_tokens, heads, head_size, dtype, device);
+            let rotary = rotary.map_err(|e| e.to_string())?;
+            Ok(Box::new(OnDevice(embeddings, layers?, rotary)))
+        }
+    }
+}
+
+/// Our own kernels, for what they can compute.
+#[cfg(feature = "cuda")]
+fn cuda_stack(
+    config: &RoFormerConfig,
+    weights: &mut Weights,
+    device: &candle_core::CudaDevice,
+    precision: Precision,
+    max_tokens: usize,
+) -> std::result::Result<Option<Box<dyn Stack>>, String> {
+    if !CudaStack::<half::f16>::can_compute(config, max_tokens) {
+        return Ok(None);
+    }
+    Ok(match precision {
+        Precision::F16 => {
+            let stack = CudaStack::<half::f16>::new(config, weights, device, max_tokens)?;
+            Some(Box::new(stack))
+        }
+        Precision::Bf16 => {
+            let stack = CudaStack::<half::bf16>::new(config, weights, device, max_tokens)?;
+            Some(Box::new(stack))
+        }
+        Precision::F32 | Precision::Int8 => None,
+    })
 }
 
 impl RoFormer {
@@ -70,81 +209,12 @@ impl RoFormer {
         max_tokens: usize,
     ) -> std::result::Result<Self, String> {
         config.check()?;
-        let on_cpu = matches!(device, Device::Cpu);
-        let dtype = precision.dtype();
-        let failed = |e: candle_core::Error| e.to_string();
-        let (h, m) = (config.hidden_size, config.intermediate_size);
-        let embeddings = weights.take(
-            "word_embeddings.weight",
-            &[config.vocab_size, h],
-            dtype,
-            &device,
-        )?;
-        let mut vector = |name: &str| weights.take(name, &[h], dtype, &device);
-        let embedding_norm = (
-            vector("embedding_norm.weight")?,
-            vector("embedding_norm.bias")?,
-        );
-        let (heads, count) = (config.num_attention_heads, config.num_hidden_layers);
-        let mut source = LayerSource {
-            weights,
-            prefix: String::new(),
-            hidden: h,
-            middle: m,
-            epsilon: config.layer_norm_eps as f32,
-        };
-        let layers = match precision {
-            Precision::F32 | Precision::Int8 if on_cpu => {
-                let int8 = precision == Precision::Int8;
-                let layers: std::result::Result<_, _> = (0..count)
-                    .map(|i| RowLayer::load(source.layer(i), int8))
-                    .collect();
-                Layers::Cpu(CpuStack {
-                    layers: layers?,
-                    attention: FlatAttention::new(max_tokens, heads, h / heads, int8),
-                })
-            }
-            _ => {
-                let layers: std::result::Result<_, _> = (0..count)
-                    .map(|i| DeviceLayer::load(source.layer(i), dtype, &device))
-                    .collect();
-                let rotary = Rotary::new(max_tokens, heads, h / heads, dtype, &device);
-                Layers::Device(layers?, rotary.map_err(failed)?)
-            }
-        };
+        let stack = stack(&config, weights, &device, precision, max_tokens)?;
         Ok(Self {
             config,
-            device,
-            embeddings,
-            embedding_norm,
-            layers,
+            stack,
             max_tokens,
         })
-    }
-
-    /// Hidden states of a flat batch, `hidden` values a token.
-    fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
-        let ids = Tensor::new(ids, &self.device)?;
-        let (weight, bias) = &self.embedding_norm;
-        let epsilon = self.config.layer_norm_eps as f32;
-        let embedded = self.embeddings.index_select(&ids, 0)?;
-        let mut x = candle_nn::ops::layer_norm(&embedded, weight, bias, epsilon)?;
-        drop(embedded);
-        match &self.layers {
-            Layers::Cpu(stack) => {
-                let rows = x.flatten_all()?.to_vec1()?;
-                drop(x);
-                stack
-                    .forward(rows, cumulative_lengths)
-                    .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}")))
-            }
-            Layers::Device(layers, rotary) => {
-                for layer in layers {
-                    x = layer.forward(&x, rotary, cumulative_lengths)?;
-                }
-                x.to_dtype(DType::F32)?.flatten_all()?.to_vec1()
-            }
-        }
     }
 }
 
@@ -178,9 +248,18 @@ impl Encoder for RoFormer {
             )));
         }
         let values = self
+            .stack
             .forward(batch.ids(), batch.cumulative_lengths())
             .map_err(|e| EncodeError(e.to_string()))?;
         Ok(HiddenStates { values, width })
+    }
+
+    fn computed_tokens(&self, batch: &TokenBatch) -> usize {
+        self.stack.computed_tokens(batch)
+    }
+
+    fn full_batch(&self) -> usize {
+        self.stack.full_batch()
     }
 
     fn width(&self) -> usize {
