@@ -19,32 +19,32 @@ def rows(path):
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OWN_LABELS = ROOT / "training/labels/articles.jsonl"
-# The six-layer teacher was trained on the first so many of them; the four-layer student (`distil.py`) and the heads that read in
-# context on all.
-LABELS_FOR_ENCODER = 5339
+# The n-gram table was fitted to the sectors of the first so many of them: what it says of the others, it says of articles that
+# it has not seen.
+LABELS_FOR_NGRAMS = 5339
 UNTITLED_SHARE = 3        # every so many articles can be read without its title
 TRADITIONAL = ROOT / "prompts/traditional.txt"
 
 
-def own_labels(for_encoder):
-    """Our own labels: those that the encoder is trained on, or all."""
-    return rows(OWN_LABELS)[:LABELS_FOR_ENCODER if for_encoder else None]
+def own_labels(for_ngrams=False):
+    """Our own labels: all, or those that the n-gram table is fitted to."""
+    return rows(OWN_LABELS)[:LABELS_FOR_NGRAMS if for_ngrams else None]
 
 
-def own_extracts(news, for_encoder=True):
+def own_extracts(news):
     """Our own labels in the form of `extracts/train.jsonl`; `also` names sentences that could have been taken."""
     out = {}
-    for r in own_labels(for_encoder):
+    for r in own_labels():
         cut = [news[r["id"]]["text"][a:b] for a, b in r["sum"] + r["also"]]
         chosen = len(r["sum"])
         out[r["id"]] = dict(id=r["id"], sentences=cut, sum=list(range(chosen)), also=list(range(chosen, len(cut))), kw=r["kw"])
     return out
 
 
-def sector_labels(shared_data):
+def sector_labels(shared_data, for_ngrams=False):
     """{id: {sector, also}} of the training articles; our own labels read the whole article, so they win."""
     labels = {r["id"]: r for r in rows(shared_data / "sectors/train.jsonl")}
-    labels |= {r["id"]: dict(id=r["id"], sector=r["sector"], also=r["sector_also"]) for r in own_labels(for_encoder=True)}
+    labels |= {r["id"]: dict(id=r["id"], sector=r["sector"], also=r["sector_also"]) for r in own_labels(for_ngrams)}
     return labels
 
 

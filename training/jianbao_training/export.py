@@ -1,4 +1,4 @@
-"""Writes a model folder from WORK/distilled.safetensors (or others, such as the teacher's), ngrams.safetensors and starts.pt:
+"""Writes a model folder from WORK/learnt.safetensors (or others, such as the teacher's), ngrams.safetensors and starts.pt:
 weights as int8 (the encoder) and f16 (the rest), tokenizer, configuration, checksums.
 
 usage: python -m jianbao_training.export WORK OUT_DIR [--weights NAME] [--temperature T]
@@ -24,7 +24,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=pathlib.Path)
     parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--weights", default="distilled.safetensors", help="a file in WORK")
+    parser.add_argument("--weights", default="learnt.safetensors", help="a file in WORK")
     parser.add_argument("--temperature", type=float, default=1.0)
     a = parser.parse_args()
     tensors = quantise(load_file(a.work / a.weights))

@@ -11,24 +11,48 @@ from .data import SECTORS
 
 MAX_WINDOW = 512          # tokens a window, marks included
 MAX_TITLE = 64            # tokens of the title, repeated in every window
-OVERLAP = 64              # tokens that neighbouring windows share
+SLACK = 96                # tokens from equal lengths that a cut between sentences is looked for
+ENDS, CLOSERS = "。！？!?", "”’』」）)"
 SECTOR_TOKENS = 256       # the sector head reads the mean of so many tokens of title and body, from their windows
 SEAM_TOKENS = 24          # on each side of a seam that the continuation head reads
 SALIENCE_FEATURES, KEYWORD_FEATURES = 32, 72
 
 
-def windows(title, body, cls, sep):
-    """[(ids, offset)]: windows of one article; `offset` is where the body begins in each; and (start, length)
-    of the body tokens that each window owns. Overlapped tokens belong half to one side, half to the other."""
+def marks(tokenizer):
+    """Ids of what ends a sentence, and of what may close after it."""
+    return tuple({tokenizer.token_to_id(c) for c in chars} for chars in (ENDS, CLOSERS))
+
+
+def cuts(body, room, sentence_marks):
+    """Where windows of at most `room` body tokens end: as few as possible, of about one length, between sentences where one ends near.
+    Twin of `cuts` in src/encoder/window.rs."""
+    ends, closers = sentence_marks
+
+    def ends_sentence(i):
+        if i + 1 < len(body) and body[i + 1] in closers:
+            return False
+        while i >= 0 and body[i] in closers:
+            i -= 1
+        return i >= 0 and body[i] in ends
+
+    out, start = [], 0
+    while len(body) - start > room:
+        rest = len(body) - start
+        count = -(-rest // room)
+        equal = start - (-rest // count)
+        least, most = max(len(body) - (count - 1) * room, equal - SLACK, start + 1), min(start + room, equal + SLACK)
+        start = min((e for e in range(least, most + 1) if ends_sentence(e - 1)), key=lambda e: abs(e - equal), default=equal)
+        out.append(start)
+    return [*out, len(body)]
+
+
+def windows(title, body, cls, sep, sentence_marks):
+    """[(ids, head, start)] of one article: the body tokens from `start` on stand from `head` to before the last id."""
     head = [cls] + (title[:MAX_TITLE] + [sep] if title else [])
-    room = MAX_WINDOW - len(head) - 1
-    starts = [0] if len(body) <= room else list(range(0, len(body) - OVERLAP, room - OVERLAP))
-    out = []
-    for k, start in enumerate(starts):
-        piece = body[start:start + room]
-        own_from = start if k == 0 else start + OVERLAP // 2
-        own_to = start + len(piece) if k == len(starts) - 1 else starts[k + 1] + OVERLAP // 2
-        out.append((head + piece + [sep], len(head), start, own_from, own_to))
+    out, start = [], 0
+    for end in cuts(body, MAX_WINDOW - len(head) - 1, sentence_marks):
+        out.append((head + body[start:end] + [sep], len(head), start))
+        start = end
     return out
 
 
@@ -45,15 +69,7 @@ class Scorer(nn.Module):
     def standardise(self, rows):
         """Takes mean and spread from the training features; a constant feature keeps scale 1."""
         self.mean.copy_(rows.mean(0))
-        self.scale.copy_(torch.where(rows.std(0) > 1e-4, 1 / rows.std(0).clamp(min=1e-4), torch.ones(rows.shape[1])))
-
-    def unfold(self, rows):
-        """The opposite of `exported`, for training on: a finished head gets its standardisation back."""
-        self.standardise(rows)
-        vectors = self.first.in_features - len(self.mean)
-        with torch.no_grad():
-            self.first.weight[:, vectors:] /= self.scale
-            self.first.bias += self.first.weight[:, vectors:] @ (self.mean * self.scale)
+        self.scale.copy_(torch.where(rows.std(0) > 1e-4, 1 / rows.std(0).clamp(min=1e-4), 1.0))
 
     def forward(self, vectors, features, dropout=0.0):
         features = (features - self.mean) * self.scale
@@ -79,33 +95,3 @@ class Heads(nn.Module):
         self.continuation = Scorer(2 * hidden, 0, 96)
         self.salience = Scorer(3 * hidden, SALIENCE_FEATURES, 96)
         self.keyword = Scorer(4 * hidden, KEYWORD_FEATURES, 96)
-
-
-def seam(left, right, cls, sep):
-    """Token ids of one sequence over a seam, and the places of the two tokens that meet there."""
-    left, right = left[-SEAM_TOKENS:], right[:SEAM_TOKENS]
-    return [cls, *left, *right, sep], (len(left), len(left) + 1)
-
-
-def segment_means(states, segments):
-    """Means of half-open token ranges, by cumulative sums: (tokens, h), [(start, end)] → (n, h)."""
-    total = torch.cat([states.new_zeros(1, states.shape[1]), states.double().cumsum(0).to(states.dtype)])
-    start, end = segments[:, 0], segments[:, 1]
-    # `index_select` everywhere: on a CPU the gradient of plain indexing takes many times longer.
-    return (total.index_select(0, end) - total.index_select(0, start)) / (end - start).clamp(min=1).unsqueeze(1)
-
-
-def salience_vectors(states, sentences, article):
-    s = segment_means(states, sentences)
-    a = article.expand_as(s)
-    return torch.cat([s, a, s * a], dim=-1)
-
-
-def keyword_vectors(states, places, owner, count, article):
-    """`places` (n, 2) token ranges of occurrences, `owner` (n) the candidate of each, `count` candidates.
-    A candidate is the mean over its occurrences of: mean token, first token, last token; and the article."""
-    parts = torch.cat([segment_means(states, places), states.index_select(0, places[:, 0]), states.index_select(0, places[:, 1] - 1)], dim=-1)
-    total = parts.new_zeros(count, parts.shape[1]).index_add_(0, owner, parts)
-    occurrences = parts.new_zeros(count).index_add_(0, owner, torch.ones_like(owner, dtype=parts.dtype))
-    mean = total / occurrences.clamp(min=1).unsqueeze(1)
-    return torch.cat([mean, article.expand(count, -1)], dim=-1)

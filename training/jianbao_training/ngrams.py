@@ -71,7 +71,7 @@ def main():
     work, shared = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     data = shared / "data"
     ids, titled, untitled = counts(work / "sec_train.feat.jsonl")
-    label = sector_labels(data)
+    label = sector_labels(data, for_ngrams=True)
     y = torch.tensor([soft_sector(label[i]) for i in ids])
     df = np.asarray((titled > 0).sum(0)).ravel()
     idf = np.clip(np.round(np.log(len(ids) / np.maximum(df, 0.5)) * 20), 0, 255).astype(np.uint8)

@@ -11,7 +11,7 @@ import sys
 from .data import UNTITLED_SHARE, own_labels, rows, sector_labels
 from .frequency import write_table
 
-UNTITLED_EVERY = 6        # of the articles that `distil` reads
+UNTITLED_EVERY = 6        # of the articles that the encoder learns from
 
 
 def write(path, articles):
@@ -31,22 +31,20 @@ def main():
     news = {r["id"]: r for r in rows(data / "news.jsonl.gz")}
     dev = {r["id"]: r for r in rows(data / "dev_articles.jsonl.gz")}
     write(work / "news.jsonl", news.values())
-    labelled = lambda for_encoder: rows(data / "extracts/train.jsonl") + own_labels(for_encoder)
-    train = [news[r["id"]] for r in labelled(for_encoder=True)]
-    context = list({r["id"]: news[r["id"]] for r in labelled(for_encoder=False)}.values())
-    write(work / "context.jsonl", context)
-    write(work / "context_untitled.jsonl", [dict(r, title="") for r in context[::UNTITLED_SHARE]])
-    write(work / "distil.jsonl", [dict(r, title="") if k % UNTITLED_EVERY == 0 else r for k, r in enumerate(context)])
-    write(work / "ext_train.jsonl", train)
-    write(work / "ext_train_untitled.jsonl", [dict(r, title="") for r in train])
+    labelled = list({r["id"]: news[r["id"]] for r in rows(data / "extracts/train.jsonl") + own_labels()}.values())
+    write(work / "context.jsonl", labelled)
+    write(work / "context_untitled.jsonl", [dict(r, title="") for r in labelled[::UNTITLED_SHARE]])
+    write(work / "labelled.jsonl", [dict(r, title="") if k % UNTITLED_EVERY == 0 else r for k, r in enumerate(labelled)])
     write(work / "ext_dev.jsonl", [dev[r["id"]] for r in rows(data / "extracts/dev.jsonl")])
-    write(work / "sec_train.jsonl", [news[i] for i in sector_labels(data)])
+    for_ngrams = sector_labels(data, for_ngrams=True)
+    write(work / "sec_train.jsonl", [news[i] for i in for_ngrams])
     write(work / "sec_dev.jsonl", [dev[r["id"]] for r in rows(data / "sectors/dev.jsonl")])
-    for name in ("sec_train", "sec_dev"):
+    write(work / "rest.jsonl", [r for i, r in news.items() if i not in for_ngrams])
+    for name in ("sec_train", "sec_dev", "rest"):
         run(program, ["ngrams"], work / f"{name}.jsonl", work / f"{name}.feat.jsonl")
     run(program, ["words"], work / "news.jsonl", work / "words.jsonl")
     write_table(work / "words.jsonl", work / "idf.bin")
-    for name in ("ext_train", "ext_train_untitled", "ext_dev", "distil"):
+    for name in ("ext_dev", "labelled"):
         run(program, ["articles", str(work / "idf.bin")], work / f"{name}.jsonl", work / f"{name}.feat.jsonl")
 
 
