@@ -184,6 +184,13 @@ class Pack:
         made = [self.sector_sequence(t, b, with_title, MAX_WINDOW) for t, b in zip(self.dev_title, self.dev_body)]
         return pad_ids([ids for ids, _ in made]), pad_ids([marks for _, marks in made]), torch.from_numpy(self.dev_ngrams[:, 0 if with_title else 1])
 
+    def sector_figures(self, best):
+        """Accuracy, accuracy that counts `also`, macro-F1 of one sector for each development article."""
+        wanted = self.arrays["dev.sector"]
+        right = best == wanted
+        f1 = [2 * (right & (best == k)).sum() / max(1, (best == k).sum() + (wanted == k).sum()) for k in np.unique(wanted)]
+        return right.mean(), (right | self.arrays["dev.also"][np.arange(len(best)), best]).mean(), np.mean(f1)
+
     # Seams.
 
     def paragraphs(self, i):

@@ -56,6 +56,12 @@ def windows(title, body, cls, sep, sentence_marks):
     return out
 
 
+def first_mean(hidden, marks):
+    """What the sector head reads: of each sequence the mean of the first SECTOR_TOKENS states whose mark is 1."""
+    keep = (marks * (marks.cumsum(1) <= SECTOR_TOKENS)).unsqueeze(-1).float()
+    return (hidden * keep).sum(1) / keep.sum(1).clamp(min=1)
+
+
 class Scorer(nn.Module):
     """Two layers: vectors and features → one number."""
 

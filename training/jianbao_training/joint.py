@@ -3,7 +3,7 @@
 usage: python -m jianbao_training.joint PACK OUT.safetensors --start FILE [--keep 0,1,2,5] [--epochs N] [--seed N] [--teachers A B …] [--minutes M]
 
 PACK is what `pack` wrote. The start is an encoder (`language`, or any file of `exported` tensors); `--keep` takes some of its
-layers. With teachers (files that this program wrote) half of every loss is to say what they say on the average, and sectors are
+layers. With teachers (files that this program wrote) FROM_TEACHERS of a loss is to say what they say on the average, and sectors are
 learnt from all news articles, labelled or not. Writes OUT (encoder and heads, as `export` reads them), and beside it, by their suffix,
 .context.safetensors (the heads that read in context) and .state.pt (what a teacher needs).
 """
@@ -25,7 +25,7 @@ from torch.nn import functional as F
 from .batches import Pack, of_one_length
 from .context import ContextHead, share_loss
 from .extracts import among, best_keys, squeeze
-from .heads import MAX_WINDOW, SECTOR_TOKENS, Heads
+from .heads import MAX_WINDOW, SECTOR_TOKENS, Heads, first_mean
 from .roformer import Config, RoFormer
 
 TOKENS = 24_000            # of the labelled articles of a step
@@ -49,10 +49,10 @@ def to(batch, device):
     return batch
 
 
-def spread(values, article, slot, count, most, fill):
-    """Flat values → (articles, most), `fill` where there is none."""
-    out = values.new_full((count * most,), fill)
-    return out.index_copy(0, article * most + slot, values).view(count, most)
+def spread(values, article, slot, count, most, fill=0):
+    """Flat values (n, …) → (articles, most, …), `fill` where there is none."""
+    out = values.new_full((count * most, *values.shape[1:]), fill)
+    return out.index_copy(0, article * most + slot, values).view(count, most, *values.shape[1:])
 
 
 class Means:
@@ -76,24 +76,21 @@ class Model(nn.Module):
         self.encoder, self.heads = RoFormer(Config(layers=layers)), Heads()
         self.together = nn.ModuleDict(dict(salience=ContextHead(salience_told), keyword=ContextHead(keyword_told)))
 
-    def states(self, ids, rows):
+    def hidden(self, ids):
         with torch.autocast(ids.device.type, torch.bfloat16):
-            hidden = self.encoder(ids)
-        return hidden.flatten(0, 1).index_select(0, rows).float()
+            return self.encoder(ids)
+
+    def states(self, ids, rows):
+        return self.hidden(ids).flatten(0, 1).index_select(0, rows).float()
 
     def pooled(self, ids, marks):
-        """The mean of the first SECTOR_TOKENS tokens of text."""
-        with torch.autocast(ids.device.type, torch.bfloat16):
-            hidden = self.encoder(ids).float()
-        keep = (marks * (marks.cumsum(1) <= SECTOR_TOKENS)).unsqueeze(-1).float()
-        return (hidden * keep).sum(1) / keep.sum(1).clamp(min=1)
+        return first_mean(self.hidden(ids).float(), marks)
 
     def sector(self, vectors, ngrams):
         return self.heads.sector(F.dropout(vectors, 0.1, self.training)) + self.heads.ngram_share * ngrams
 
     def continuation(self, ids, places):
-        with torch.autocast(ids.device.type, torch.bfloat16):
-            hidden = self.encoder(ids).float()
+        hidden = self.hidden(ids).float()
         row = torch.arange(len(ids), device=ids.device)
         vectors = torch.cat([hidden[row, places[:, 0]], hidden[row, places[:, 1]]], dim=-1)
         return self.heads.continuation(vectors, vectors[:, :0], 0.1)
@@ -124,8 +121,7 @@ class Model(nn.Module):
 
     def again(self, kind, items, slot, features, vectors, own, article, most):
         count = len(article)
-        at = slot[:, 0] * most + slot[:, 1]
-        place = lambda x: x.new_zeros(count * most, *x.shape[1:]).index_copy(0, at, x).view(count, most, *x.shape[1:])
+        place = lambda x: spread(x, slot[:, 0], slot[:, 1], count, most)
         present = place(torch.ones(len(items), dtype=torch.bool, device=items.device))
         # Attention to nothing is not a number: an article without items gets an empty one.
         attended = present | (~present.any(1, keepdim=True) & (torch.arange(most, device=items.device) == 0))
@@ -149,10 +145,10 @@ class Model(nn.Module):
 def targets(b):
     """What people said, laid out as the scores of both readings are."""
     count, most = len(b.articles), b.most
-    chosen = spread(b.chosen, b.sentence_article, b.sentence_slot, count, most["sentence"], 0.0)
-    right = spread(b.right, b.candidate_article, b.candidate_slot, count, most["candidate"], 0.0)
-    weight = spread(b.weight, b.candidate_article, b.candidate_slot, count, most["candidate"], 0.0)
-    told = lambda flat, items, slot, width: flat.new_zeros(count * width).index_copy(0, slot[:, 0] * width + slot[:, 1], flat[items]).view(count, width)
+    chosen = spread(b.chosen, b.sentence_article, b.sentence_slot, count, most["sentence"])
+    right = spread(b.right, b.candidate_article, b.candidate_slot, count, most["candidate"])
+    weight = spread(b.weight, b.candidate_article, b.candidate_slot, count, most["candidate"])
+    told = lambda flat, items, slot, width: spread(flat[items], slot[:, 0], slot[:, 1], count, width)
     return dict(salience=chosen, keyword=right, weight=weight, told_salience=told(b.chosen, b.told_sentence, b.told_sentence_slot, most["told.sentence"]),
                 told_keyword=told(b.right, b.told_candidate, b.told_candidate_slot, most["told.candidate"]))
 
@@ -230,12 +226,7 @@ def evaluate(model, pack, device, scorer, most=None):
     for name, with_title in (("sector", True), ("untitled", False)):
         ids, marks, ngrams = pack.dev_sectors(with_title)
         parts = [model.sector(model.pooled(ids[k:k + 100].to(device), marks[k:k + 100].to(device)), ngrams[k:k + 100].to(device)) for k in range(0, len(ids), 100)]
-        best = torch.cat(parts).argmax(1).cpu().numpy()
-        right = best == pack.arrays["dev.sector"]
-        out[name] = right.mean()
-        out[name + "_also"] = (right | pack.arrays["dev.also"][np.arange(len(best)), best]).mean()
-        f1 = [2 * (right & (best == k)).sum() / max(1, (best == k).sum() + (pack.arrays["dev.sector"] == k).sum()) for k in np.unique(pack.arrays["dev.sector"])]
-        out[name + "_f1"] = np.mean(f1)
+        out[name], out[name + "_also"], out[name + "_f1"] = pack.sector_figures(torch.cat(parts).argmax(1).cpu().numpy())
     ids, places = pack.seams(128, random.Random(5))
     out["seam"] = (model.continuation(ids.to(device), places.to(device)).view(-1, 5).argmax(1) == 0).float().mean().item()
     for kind in ("dev", "held"):
@@ -265,14 +256,7 @@ def evaluate(model, pack, device, scorer, most=None):
 
 def start_from(model, path, keep):
     tensors = load_file(path)
-    own = model.encoder.state_dict()
-    for name in own:
-        source = name
-        if name.startswith("layer."):
-            _, k, rest = name.split(".", 2)
-            source = f"layer.{keep[int(k)]}.{rest}"
-        own[name] = tensors[source]
-    model.encoder.load_state_dict(own)
+    model.encoder.take_layers(tensors, keep)
     if "head.sector.weight" in tensors:
         model.heads.sector.load_state_dict({k: tensors["head.sector." + k] for k in ("weight", "bias")})
 

@@ -67,8 +67,7 @@ def main():
     config = Config(layers=len(keep))
     encoder, head = RoFormer(config).to(device), LanguageModelHead(config).to(device)
     base = dequantise(load_file(a.start))
-    layer = lambda name: f"layer.{keep[int(name.split('.')[1])]}.{name.split('.', 2)[2]}" if name.startswith("layer.") else name
-    encoder.load_state_dict({k: base[layer(k)] for k in encoder.state_dict()})
+    encoder.take_layers(base, keep)
     head.load_state_dict({k: base["lm." + k] for k in head.state_dict()})
     parameters = [*encoder.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda")

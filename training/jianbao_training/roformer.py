@@ -104,6 +104,16 @@ class RoFormer(nn.Module):
         return x
 
 
+    def take_layers(self, tensors, keep):
+        """Loads an encoder's tensors by name; layer k is its layer `keep[k]`."""
+        def source(name):
+            if not name.startswith("layer."):
+                return name
+            _, k, rest = name.split(".", 2)
+            return f"layer.{keep[int(k)]}.{rest}"
+        self.load_state_dict({name: tensors[source(name)] for name in self.state_dict()})
+
+
 class LanguageModelHead(nn.Module):
     """Masked-token prediction; the output matrix is the embedding matrix. Training only, not shipped."""
 

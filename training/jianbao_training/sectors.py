@@ -16,7 +16,7 @@ from tokenizers import Tokenizer
 from torch.nn import functional as F
 
 from .batches import Pack, pad_ids
-from .heads import SECTOR_TOKENS
+from .heads import first_mean
 from .quantise import dequantise
 from .roformer import Config, RoFormer
 
@@ -43,8 +43,7 @@ def vectors(encoder, sequences, device):
         ids, marks = (pad_ids([sequences[i][j] for i in part]).to(device) for j in (0, 1))
         with torch.autocast(device.type, torch.bfloat16):
             hidden = encoder(ids).float()
-        keep = (marks * (marks.cumsum(1) <= SECTOR_TOKENS)).unsqueeze(-1).float()
-        out[part] = ((hidden * keep).sum(1) / keep.sum(1).clamp(min=1)).cpu()
+        out[part] = first_mean(hidden, marks).cpu()
     return out
 
 
@@ -73,14 +72,11 @@ def main():
         dev_read.append({name: vectors(encoder, s, device) for name, s in dev.items()})
         print("read", flush=True)
     said = lambda tensors, x, n: x @ tensors["head.sector.weight"].float().T + tensors["head.sector.bias"].float() + tensors["head.sector.ngram_share"].float() * n
-    right, also = torch.from_numpy(pack.arrays["dev.sector"]).long(), torch.from_numpy(pack.arrays["dev.also"])
 
     def figures(tensors, which):
         for k, name in enumerate(dev):
             best = said(tensors, dev_read[which][name], torch.from_numpy(pack.dev_ngrams[:, k])).argmax(1)
-            hit = best == right
-            f1 = np.mean([float(2 * (hit & (best == s)).sum() / max(1, (best == s).sum() + (right == s).sum())) for s in right.unique()])
-            print(f"  {name}: {hit.float().mean():.4f} {(hit | also[torch.arange(len(best)), best]).float().mean():.4f} {f1:.4f}", flush=True)
+            print(f"  {name}:", *(f"{x:.4f}" for x in pack.sector_figures(best.numpy())), flush=True)
 
     for which, tensors in enumerate(files):
         print(f"teacher {which}" if which else "student"), figures(tensors, which)

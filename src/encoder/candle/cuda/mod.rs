@@ -33,7 +33,7 @@ use half::slice::HalfFloatSliceExt;
 use half::{bf16, f16};
 use std::sync::{Arc, Mutex};
 
-/// Rows of a slab; a longer sequence is refused when the model is loaded.
+/// Rows of a slab. A model with longer sequences runs on Candle's operations (`can_compute`).
 const SLAB: usize = 8192;
 
 /// Tokens that keep the device busy: a slab is computed while the one before is read, and the batch's last is seldom full.
