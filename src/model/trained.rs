@@ -259,22 +259,25 @@ pub(super) fn candidate_states(
     let in_title = (candidate.in_title.iter()).map(|span| tokens.title_rows(*span));
     let in_text = (candidate.in_text.iter().take(MAX_PLACES)).map(|span| tokens.body_rows(*span));
     let mut sum = vec![0.0f32; 3 * states.width];
+    let (mean, ends) = sum.split_at_mut(states.width);
+    let (first, last) = ends.split_at_mut(states.width);
     let mut places = 0;
     for place in in_title
         .chain(in_text)
         .filter(|place| !place.is_empty())
         .take(MAX_PLACES)
     {
-        let parts = [
-            &states.mean(place.start, place.end)[..],
-            states.row(place.start),
-            states.row(place.end - 1),
-        ];
-        for (sum, x) in sum.iter_mut().zip(parts.into_iter().flatten()) {
-            *sum += x;
-        }
+        add(mean, &states.mean(place.start, place.end));
+        add(first, states.row(place.start));
+        add(last, states.row(place.end - 1));
         places += 1;
     }
     sum.iter_mut().for_each(|x| *x /= places.max(1) as f32);
     (places > 0).then_some(sum)
+}
+
+fn add(sum: &mut [f32], other: &[f32]) {
+    for (sum, x) in sum.iter_mut().zip(other) {
+        *sum += x;
+    }
 }

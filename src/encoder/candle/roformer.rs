@@ -5,7 +5,7 @@
 
 use super::attention::Rotary;
 use super::cpu::attention::FlatAttention;
-use super::cpu::{CpuStack, RowLayer};
+use super::cpu::{self, CpuStack, Residual, RowLayer};
 #[cfg(feature = "cuda")]
 use super::cuda::CudaStack;
 use super::device::Precision;
@@ -70,13 +70,9 @@ pub(super) trait Stack: Send + Sync {
 }
 
 /// Packed matrices, in f32 or int8.
-struct OnCpu(Embeddings, CpuStack);
-
-impl Stack for OnCpu {
+impl Stack for CpuStack {
     fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
-        let rows = self.0.of(ids)?.flatten_all()?.to_vec1()?;
-        self.1
-            .forward(rows, cumulative_lengths)
+        self.forward(ids, cumulative_lengths)
             .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}")))
     }
 }
@@ -148,29 +144,41 @@ fn stack(
     let (heads, count) = (config.num_attention_heads, config.num_hidden_layers);
     let head_size = config.hidden_size / heads;
     let dtype = precision.dtype();
+    let on_cpu = matches!(device, Device::Cpu);
+    if on_cpu && matches!(precision, Precision::F32 | Precision::Int8) {
+        let int8 = precision == Precision::Int8;
+        return cpu_stack(config, weights, int8, max_tokens);
+    }
     let embeddings = Embeddings::take(config, weights, dtype, device)?;
     let mut source = LayerSource::new(config, weights);
-    match precision {
-        Precision::F32 | Precision::Int8 if matches!(device, Device::Cpu) => {
-            let int8 = precision == Precision::Int8;
-            let layers: std::result::Result<_, _> = (0..count)
-                .map(|i| RowLayer::load(source.layer(i), int8))
-                .collect();
-            let stack = CpuStack {
-                layers: layers?,
-                attention: FlatAttention::new(max_tokens, heads, head_size, int8),
-            };
-            Ok(Box::new(OnCpu(embeddings, stack)))
-        }
-        _ => {
-            let layers: std::result::Result<_, _> = (0..count)
-                .map(|i| DeviceLayer::load(source.layer(i), dtype, device))
-                .collect();
-            let rotary = Rotary::new(max_tokens, heads, head_size, dtype, device);
-            let rotary = rotary.map_err(|e| e.to_string())?;
-            Ok(Box::new(OnDevice(embeddings, layers?, rotary)))
-        }
-    }
+    let layers: std::result::Result<_, _> = (0..count)
+        .map(|i| DeviceLayer::load(source.layer(i), dtype, device))
+        .collect();
+    let rotary = Rotary::new(max_tokens, heads, head_size, dtype, device);
+    let rotary = rotary.map_err(|e| e.to_string())?;
+    Ok(Box::new(OnDevice(embeddings, layers?, rotary)))
+}
+
+fn cpu_stack(
+    config: &RoFormerConfig,
+    weights: &mut Weights,
+    int8: bool,
+    max_tokens: usize,
+) -> std::result::Result<Box<dyn Stack>, String> {
+    let (hidden, heads) = (config.hidden_size, config.num_attention_heads);
+    let rows = weights.take_rows("word_embeddings.weight", [config.vocab_size, hidden])?;
+    let norm = Residual {
+        weight: weights.take_values("embedding_norm.weight", &[hidden])?,
+        shift: weights.take_values("embedding_norm.bias", &[hidden])?,
+        epsilon: config.layer_norm_eps as f32,
+    };
+    let mut source = LayerSource::new(config, weights);
+    let layers: std::result::Result<_, _> = (0..config.num_hidden_layers)
+        .map(|i| RowLayer::load(source.layer(i), int8))
+        .collect();
+    let attention = FlatAttention::new(max_tokens, heads, hidden / heads, int8);
+    let embeddings = cpu::Embeddings::new(rows, norm);
+    Ok(Box::new(CpuStack::new(embeddings, layers?, attention)))
 }
 
 /// Our own kernels, for what they can compute.

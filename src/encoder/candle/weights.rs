@@ -75,6 +75,19 @@ impl Weights {
             .map_err(|e| format!("tensor `{name}`: {e}"))
     }
 
+    /// A matrix (rows × width) as it is stored.
+    pub fn take_rows(&mut self, name: &str, shape: [usize; 2]) -> Result<Rows, String> {
+        let scale = self.tensors.get(&format!("{name}.scale"));
+        let bytes = self.tensors.get(name).filter(|t| t.dims() == shape);
+        let (Some(scale), Some(bytes)) = (scale, bytes) else {
+            return self.take_values(name, &shape).map(Rows::Values);
+        };
+        let rows = stored(bytes, scale).map_err(|e| format!("tensor `{name}`: {e}"))?;
+        self.tensors.remove(&format!("{name}.scale"));
+        self.tensors.remove(name);
+        Ok(rows)
+    }
+
     /// Bytes of a one-dimensional u8 tensor.
     pub fn take_bytes(&mut self, name: &str) -> Result<Vec<u8>, String> {
         let tensor = self
@@ -106,18 +119,46 @@ impl Weights {
     }
 }
 
-/// One plain pass: Candle's operations would be four, and their threads would wait for each other while the word
-/// dictionary is being read beside them.
-fn dequantised(bytes: &Tensor, scale: &Tensor) -> candle_core::Result<Tensor> {
-    let (rows, width) = bytes.dims2()?;
+/// A matrix row by row: numbers, or bytes around 128 with a scale for each row.
+pub enum Rows {
+    Values(Vec<f32>),
+    Bytes { bytes: Vec<u8>, scales: Vec<f32> },
+}
+
+impl Rows {
+    /// Row `i` as numbers; `out` is as wide as the matrix.
+    pub fn copy_to(&self, i: usize, out: &mut [f32]) {
+        let range = i * out.len()..(i + 1) * out.len();
+        match self {
+            Self::Values(values) => out.copy_from_slice(&values[range]),
+            Self::Bytes { bytes, scales } => {
+                let scale = scales[i];
+                for (x, &byte) in out.iter_mut().zip(&bytes[range]) {
+                    *x = (f32::from(byte) - 128.0) * scale;
+                }
+            }
+        }
+    }
+}
+
+fn stored(bytes: &Tensor, scale: &Tensor) -> candle_core::Result<Rows> {
+    let rows = bytes.dims2()?.0;
     let scales: Vec<f32> = scale.to_dtype(DType::F32)?.to_vec1()?;
     if scales.len() != rows {
         candle_core::bail!("{} scales for {rows} rows", scales.len());
     }
-    let bytes: Vec<u8> = bytes.flatten_all()?.to_vec1()?;
-    let mut values = Vec::with_capacity(bytes.len());
-    for (row, scale) in bytes.chunks(width.max(1)).zip(scales) {
-        values.extend(row.iter().map(|&byte| (f32::from(byte) - 128.0) * scale));
+    let bytes = bytes.flatten_all()?.to_vec1()?;
+    Ok(Rows::Bytes { bytes, scales })
+}
+
+/// One plain pass: Candle's operations would be four, and their threads would wait for each other while the word
+/// dictionary is being read beside them.
+fn dequantised(bytes: &Tensor, scale: &Tensor) -> candle_core::Result<Tensor> {
+    let (rows, width) = bytes.dims2()?;
+    let stored = stored(bytes, scale)?;
+    let mut values = vec![0.0; rows * width];
+    for (i, row) in values.chunks_mut(width.max(1)).enumerate() {
+        stored.copy_to(i, row);
     }
     Tensor::from_vec(values, (rows, width), &Device::Cpu)
 }
@@ -144,6 +185,7 @@ mod tests {
         let found = weights.take_values("a", &[2, 2]).unwrap();
         assert_eq!(found, [0.0, 1.0, -254.0, 254.0]);
         assert!(weights.take_values("a", &[2, 2]).is_err());
+        assert!(weights.take_rows("a", [2, 2]).is_err());
         weights.tensors = HashMap::from([
             (
                 "b".to_owned(),
@@ -154,6 +196,8 @@ mod tests {
                 Tensor::new(&[0.5f32], &device).unwrap(),
             ),
         ]);
+        let refused = weights.take_rows("b", [2, 2]).err().expect("too few");
+        assert!(refused.contains("1 scales for 2 rows"), "{refused}");
         let refused = weights.take_values("b", &[2, 2]).unwrap_err();
         assert!(refused.contains("1 scales for 2 rows"), "{refused}");
     }

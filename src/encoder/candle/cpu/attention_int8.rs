@@ -7,7 +7,7 @@
 use super::elementwise::{ROUND, exp_roughly, highest_of};
 use super::int8::{Int8Matrix, QuantisedRows, highest, quantise_symmetric, row_sums};
 use super::vectorised::vectorised;
-use rten_gemm::{GemmError, GemmExecutor};
+use rten_gemm::GemmError;
 
 /// Keys are padded to a multiple of this, with keys that no query looks at.
 const KEY_BLOCK: usize = 64;
@@ -19,7 +19,6 @@ const DIMENSIONS: usize = 16;
 
 /// Buffers that one thread keeps from head to head.
 pub struct Int8Head {
-    executor: GemmExecutor<u8, i8, i32>,
     /// The largest u8 used, for a weight of 1.
     highest: u8,
     queries: QuantisedRows,
@@ -38,7 +37,6 @@ pub struct Int8Head {
 impl Default for Int8Head {
     fn default() -> Self {
         Self {
-            executor: GemmExecutor::new(),
             highest: highest(),
             queries: QuantisedRows::default(),
             keys: Vec::new(),
@@ -75,7 +73,6 @@ impl Int8Head {
             keys.multiply(
                 &mut self.queries.values,
                 [rows, size, padded],
-                &self.executor,
                 &mut self.sums,
             )?;
             self.scores.resize(padded, 0.0);
@@ -89,12 +86,7 @@ impl Int8Head {
                 &mut self.weights,
                 &mut totals[..rows],
             );
-            values.multiply(
-                &mut self.weights,
-                [rows, padded, size],
-                &self.executor,
-                &mut self.mixed,
-            )?;
+            values.multiply(&mut self.weights, [rows, padded, size], &mut self.mixed)?;
             scale_rows(&self.mixed, &self.value_scales, &totals, out);
         }
         Ok(())

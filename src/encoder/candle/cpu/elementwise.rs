@@ -77,6 +77,12 @@ pub(super) fn add_norm(
     for (x, r) in row.iter_mut().zip(residual) {
         *x += r;
     }
+    norm(row, weight, shift, epsilon);
+}
+
+/// `row ← layer_norm(row) · weight + shift`.
+#[inline(always)]
+pub(super) fn norm(row: &mut [f32], weight: &[f32], shift: &[f32], epsilon: f32) {
     let width = row.len() as f32;
     let mean = sum(row, |x| x) / width;
     let variance = sum(row, |x| (x - mean) * (x - mean)) / width;

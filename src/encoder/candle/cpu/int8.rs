@@ -14,9 +14,15 @@ use rten_tensor::NdTensorView;
 /// Rows that spread less are zero; small enough never to matter, and one over a step of it is still a number.
 const SMALLEST_SPREAD: f32 = 1e-30;
 
+thread_local! {
+    /// The library's product. Choosing one asks the processor what it can, which inside a virtual machine takes
+    /// microseconds; and what is chosen stays with its thread.
+    static PRODUCT: GemmExecutor<u8, i8, i32> = GemmExecutor::new();
+}
+
 /// Whether this processor multiplies with all eight bits of a left side.
 pub fn has_full_int8() -> bool {
-    !GemmExecutor::<u8, i8, i32>::new().may_saturate()
+    PRODUCT.with(|product| !product.may_saturate())
 }
 
 /// The largest value of a left side.
@@ -41,7 +47,7 @@ impl Int8Matrix {
             return Self::Panels(panels);
         }
         let matrix = NdTensorView::from_data([values.len() / inputs, inputs], values);
-        Self::Packed(GemmExecutor::<u8, i8, i32>::new().prepack_b(matrix.transposed()))
+        Self::Packed(PRODUCT.with(|product| product.prepack_b(matrix.transposed())))
     }
 
     /// `sums ← left · selfᵀ`, rows × inputs times inputs × outputs. Both buffers may grow by some rows without meaning.
@@ -49,7 +55,6 @@ impl Int8Matrix {
         &self,
         left: &mut Vec<u8>,
         [rows, inputs, outputs]: [usize; 3],
-        executor: &GemmExecutor<u8, i8, i32>,
         sums: &mut Vec<i32>,
     ) -> Result<(), GemmError> {
         match self {
@@ -68,12 +73,14 @@ impl Int8Matrix {
             Self::Packed(weights) => {
                 sums.resize(rows * outputs, 0);
                 let left = NdTensorView::from_data([rows, inputs], &left[..rows * inputs]);
-                executor.gemm(
-                    sums,
-                    GemmInputA::Unpacked(left),
-                    GemmInputB::Packed(weights),
-                    GemmOptions::default(),
-                )
+                PRODUCT.with(|product| {
+                    product.gemm(
+                        sums,
+                        GemmInputA::Unpacked(left),
+                        GemmInputB::Packed(weights),
+                        GemmOptions::default(),
+                    )
+                })
             }
         }
     }
@@ -94,12 +101,11 @@ impl Int8Matrix {
         &self,
         left: &mut Vec<u8>,
         [rows, inputs, outputs]: [usize; 3],
-        executor: &GemmExecutor<u8, i8, i32>,
         sums: &mut Vec<i32>,
         mut part: impl FnMut(Sums<'_>),
     ) -> Result<(), GemmError> {
         let Self::Panels(weights) = self else {
-            self.multiply(left, [rows, inputs, outputs], executor, sums)?;
+            self.multiply(left, [rows, inputs, outputs], sums)?;
             part(Sums {
                 first: 0,
                 width: outputs,

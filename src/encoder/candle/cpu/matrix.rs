@@ -41,10 +41,13 @@ pub enum Activation {
     Gelu,
 }
 
-/// Kernels (choosing one takes a microsecond) and buffers that one thread keeps from block to block.
+thread_local! {
+    /// The product of numbers in f32; why it is kept: `int8.rs`.
+    pub(super) static PRODUCT: GemmExecutor<f32, f32, f32> = GemmExecutor::new();
+}
+
+/// Buffers that one thread keeps from block to block.
 pub struct Scratch {
-    f32_product: GemmExecutor<f32, f32, f32>,
-    int8_product: GemmExecutor<u8, i8, i32>,
     /// The largest quantised activation.
     highest: u8,
     quantised: QuantisedRows,
@@ -54,8 +57,6 @@ pub struct Scratch {
 impl Default for Scratch {
     fn default() -> Self {
         Self {
-            f32_product: GemmExecutor::new(),
-            int8_product: GemmExecutor::new(),
             highest: highest(),
             quantised: QuantisedRows::default(),
             sums: Vec::new(),
@@ -80,7 +81,7 @@ impl Matrix {
             }
         } else {
             let matrix = NdTensorView::from_data([outputs, inputs], weight);
-            Packed::F32(GemmExecutor::<f32, f32, f32>::new().prepack_b(matrix.transposed()))
+            Packed::F32(PRODUCT.with(|product| product.prepack_b(matrix.transposed())))
         };
         Self {
             packed,
@@ -109,15 +110,15 @@ impl Matrix {
         debug_assert_eq!(out.len(), rows * self.outputs());
         match &self.packed {
             Packed::F32(weight) => {
-                scratch.f32_product.gemm(
-                    out,
-                    GemmInputA::Unpacked(NdTensorView::from_data([rows, self.inputs], x)),
-                    GemmInputB::Packed(weight),
-                    GemmOptions {
-                        bias: Some(BiasVector::Row(&self.bias)),
-                        ..GemmOptions::default()
-                    },
-                )?;
+                let x = NdTensorView::from_data([rows, self.inputs], x);
+                let options = GemmOptions {
+                    bias: Some(BiasVector::Row(&self.bias)),
+                    ..GemmOptions::default()
+                };
+                PRODUCT.with(|product| {
+                    let (x, weight) = (GemmInputA::Unpacked(x), GemmInputB::Packed(weight));
+                    product.gemm(out, x, weight, options)
+                })?;
                 if activation == Activation::Gelu {
                     gelus(out);
                 }
@@ -136,7 +137,6 @@ impl Matrix {
                 weight.multiply_in_parts(
                     values,
                     [rows, self.inputs, self.outputs()],
-                    &scratch.int8_product,
                     &mut scratch.sums,
                     |sums| {
                         let outputs = sums.first..sums.first + sums.width;

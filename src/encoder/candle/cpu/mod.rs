@@ -1,12 +1,13 @@
 //! The encoder's layers on the CPU: packed matrices, blocks of tokens that stay in the cache.
 //!
 //! Between two attentions everything is row by row, so a block of [`BLOCK_ROWS`] tokens goes through all of it
-//! (projection, norm, the wide middle, norm, the next queries, keys and values) without leaving the core's cache,
-//! and blocks run in parallel. No result depends on where a block ends.
+//! (projection, norm, the wide middle, norm, the next queries, keys and values) without leaving the core's cache.
+//! Threads share sequences or blocks (`stack.rs`); no result depends on which, nor on where a block ends.
 
 pub(super) mod attention;
 mod attention_int8;
 pub(super) mod elementwise;
+mod embeddings;
 pub(super) mod int8;
 pub(super) mod matrix;
 mod panels;
@@ -15,6 +16,7 @@ mod stack;
 mod tiles;
 pub(super) mod vectorised;
 
+pub(super) use embeddings::Embeddings;
 pub(super) use matrix::Matrix;
 pub(super) use rows::{Residual, RowLayer};
 pub(super) use stack::CpuStack;

@@ -42,46 +42,69 @@ pub struct RowLayer {
     pub output_norm: Residual,
 }
 
+/// What one thread keeps from block to block.
 #[derive(Default)]
-struct Buffers {
+pub struct Buffers {
     scratch: Scratch,
     middle: Vec<f32>,
     inner: Vec<f32>,
 }
 
 impl RowLayer {
-    /// Rows of hidden states → rows of all queries, all keys, all values.
-    pub fn before_attention(&self, x: &[f32], qkv: &mut [f32]) -> Result<(), GemmError> {
-        let matrix = &self.qkv;
-        qkv.par_chunks_mut(BLOCK_ROWS * matrix.outputs())
-            .zip(x.par_chunks(BLOCK_ROWS * matrix.inputs()))
+    /// Rows of hidden states → rows of all queries, all keys, all values; `take` gets some of them at a time, and the number
+    /// of the first.
+    pub fn before_attention(
+        &self,
+        x: &[f32],
+        buffers: &mut Buffers,
+        mut take: impl FnMut(usize, &[f32]),
+    ) -> Result<(), GemmError> {
+        let Buffers { scratch, inner, .. } = buffers;
+        let (inputs, outputs) = (self.qkv.inputs(), self.qkv.outputs());
+        for (n, x) in x.chunks(BLOCK_ROWS * inputs).enumerate() {
+            inner.resize(x.len() / inputs * outputs, 0.0);
+            self.qkv.apply(x, Activation::None, scratch, inner)?;
+            take(n * BLOCK_ROWS, inner);
+        }
+        Ok(())
+    }
+
+    /// The same rows into `qkv`, on all threads.
+    pub fn par_before_attention(&self, x: &[f32], qkv: &mut [f32]) -> Result<(), GemmError> {
+        qkv.par_chunks_mut(BLOCK_ROWS * self.qkv.outputs())
+            .zip(x.par_chunks(BLOCK_ROWS * self.qkv.inputs()))
             .try_for_each_init(Scratch::default, |scratch, (out, x)| {
-                matrix.apply(x, Activation::None, scratch, out)
+                self.qkv.apply(x, Activation::None, scratch, out)
             })
     }
 
-    /// What was attended to, and the layer's input → the layer's output.
+    /// What was attended to, and the layer's input, which becomes its output.
     pub fn after_attention(
         &self,
         attended: &[f32],
-        x: &[f32],
-        out: &mut [f32],
+        buffers: &mut Buffers,
+        x: &mut [f32],
     ) -> Result<(), GemmError> {
         let block = BLOCK_ROWS * self.output.outputs();
-        out.par_chunks_mut(block)
+        let mut blocks = attended.chunks(block).zip(x.chunks_mut(block));
+        blocks.try_for_each(|(attended, x)| self.block_after_attention(attended, buffers, x))
+    }
+
+    /// [`RowLayer::after_attention`] on all threads.
+    pub fn par_after_attention(&self, attended: &[f32], x: &mut [f32]) -> Result<(), GemmError> {
+        let block = BLOCK_ROWS * self.output.outputs();
+        x.par_chunks_mut(block)
             .zip(attended.par_chunks(block))
-            .zip(x.par_chunks(block))
-            .try_for_each_init(Buffers::default, |buffers, ((out, attended), x)| {
-                self.block_after_attention(attended, x, buffers, out)
+            .try_for_each_init(Buffers::default, |buffers, (x, attended)| {
+                self.block_after_attention(attended, buffers, x)
             })
     }
 
     fn block_after_attention(
         &self,
         attended: &[f32],
-        x: &[f32],
         buffers: &mut Buffers,
-        out: &mut [f32],
+        x: &mut [f32],
     ) -> Result<(), GemmError> {
         let Buffers {
             scratch,
@@ -96,8 +119,8 @@ impl RowLayer {
         self.attention_norm.apply(middle, x);
         self.intermediate
             .apply(middle, Activation::Gelu, scratch, inner)?;
-        self.output.apply(inner, Activation::None, scratch, out)?;
-        self.output_norm.apply(out, middle);
+        self.output.apply(inner, Activation::None, scratch, x)?;
+        self.output_norm.apply(x, middle);
         Ok(())
     }
 }
