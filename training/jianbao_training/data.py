@@ -19,16 +19,13 @@ def rows(path):
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 OWN_LABELS = ROOT / "training/labels/articles.jsonl"
-# The n-gram table was fitted to the sectors of the first so many of them: what it says of the others, it says of articles that
-# it has not seen.
-LABELS_FOR_NGRAMS = 5339
+OWN_SECTORS = ROOT / "training/labels/sectors.jsonl"
 UNTITLED_SHARE = 3        # every so many articles can be read without its title
 TRADITIONAL = ROOT / "prompts/traditional.txt"
 
 
-def own_labels(for_ngrams=False):
-    """Our own labels: all, or those that the n-gram table is fitted to."""
-    return rows(OWN_LABELS)[:LABELS_FOR_NGRAMS if for_ngrams else None]
+def own_labels():
+    return rows(OWN_LABELS)
 
 
 def own_extracts(news):
@@ -41,10 +38,15 @@ def own_extracts(news):
     return out
 
 
-def sector_labels(shared_data, for_ngrams=False):
-    """{id: {sector, also}} of the training articles; our own labels read the whole article, so they win."""
-    labels = {r["id"]: r for r in rows(shared_data / "sectors/train.jsonl")}
-    labels |= {r["id"]: dict(id=r["id"], sector=r["sector"], also=r["sector_also"]) for r in own_labels(for_ngrams)}
+def sector_labels(shared_data):
+    """{id: readings}, each {sector, also}, of the training articles: those of `../shared`, and our own of title and lead, which
+    follow the same brief. Sectors that were given while reading whole articles for their summaries are further from it
+    (`training/labels/README.md`): they count where there is nothing else."""
+    labels = {}
+    for r in rows(shared_data / "sectors/train.jsonl") + rows(OWN_SECTORS):
+        labels.setdefault(r["id"], []).append(r)
+    for r in own_labels():
+        labels.setdefault(r["id"], [dict(sector=r["sector"], also=r["sector_also"])])
     return labels
 
 
@@ -83,12 +85,13 @@ def fold(text):
     return "".join(unicodedata.normalize("NFKC", c) if "０" <= c <= "ｚ" and c.isalnum() else c for c in text)
 
 
-def soft_sector(row, share=0.2):
-    """Label distribution of one hand-labelled article: the secondaries share `share` of the mass."""
+def soft_sector(readings, share=0.2):
+    """Label distribution of one article: the mean of its readings, in each of which the secondaries share `share` of the mass."""
     target = [0.0] * len(SECTORS)
-    also = [s for s in row["also"] if s in SECTOR_INDEX]
-    given = share if also else 0.0
-    target[SECTOR_INDEX[row["sector"]]] = 1.0 - given
-    for s in also:
-        target[SECTOR_INDEX[s]] += given / len(also)
+    for row in readings:
+        also = [s for s in row["also"] if s in SECTOR_INDEX]
+        given = share if also else 0.0
+        target[SECTOR_INDEX[row["sector"]]] += (1.0 - given) / len(readings)
+        for s in also:
+            target[SECTOR_INDEX[s]] += given / len(also) / len(readings)
     return target

@@ -22,11 +22,13 @@ ROWS, FOLDS = 1 << 16, 5            # ROWS as in src/analysis/ngrams.rs
 DECAY, STEPS = 4e-6, 60
 
 
-def counts(path):
-    """(ids, titled matrix, untitled matrix): articles × ROWS, counts."""
+def counts(path, wanted=None):
+    """(ids, titled matrix, untitled matrix) of the wanted ids, or all: articles × ROWS, counts."""
     ids, parts = [], {"titled": ([], [], [0]), "untitled": ([], [], [0])}
     for line in open(path, encoding="utf8"):
         r = json.loads(line)
+        if wanted is not None and r["id"] not in wanted:
+            continue
         ids.append(r["id"])
         for name, (columns, values, ends) in parts.items():
             pairs = np.array(r[name], dtype=np.int64).reshape(-1, 2)
@@ -70,8 +72,8 @@ def fit(x, y):
 def main():
     work, shared = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2])
     data = shared / "data"
-    ids, titled, untitled = counts(work / "sec_train.feat.jsonl")
-    label = sector_labels(data, for_ngrams=True)
+    label = sector_labels(data)
+    ids, titled, untitled = counts(work / "news.feat.jsonl", label)
     y = torch.tensor([soft_sector(label[i]) for i in ids])
     df = np.asarray((titled > 0).sum(0)).ravel()
     idf = np.clip(np.round(np.log(len(ids) / np.maximum(df, 0.5)) * 20), 0, 255).astype(np.uint8)

@@ -139,21 +139,20 @@ def main():
     apart = {i: k for k, i in enumerate(known["ids"])}
     table = load_file(work / "ngrams.safetensors")
     idf, matrix = table["ngram.idf"].astype(np.float32), table["ngram.weight"] * table["ngram.scale"]
-    for path in ("sec_train.feat.jsonl", "rest.feat.jsonl"):
-        ids, *both = counts(work / path)
-        found = [weighted(m, idf) @ matrix + table["ngram.bias"] for m in both]
-        for k, i in enumerate(ids):
-            if i in apart:
-                # Logits of a table that has not seen the article.
-                logits.append([known[name][apart[i]].numpy() for name in ("titled", "untitled")])
-            else:
-                logits.append([f[k] for f in found])
-        for row in map(json.loads, open(work / path, encoding="utf8")):
-            index[row["id"]] = len(index)
-            columns.add("news.title", tokenizer.encode(row["title"], add_special_tokens=False).ids, np.uint16)
-            paragraphs = [e.ids for e in tokenizer.encode_batch(row["text"].split("\n"), add_special_tokens=False)]
-            columns.add("news.body", [t for p in paragraphs for t in p], np.uint16)
-            columns.add("news.paragraph", [len(p) for p in paragraphs if p], np.uint16)
+    ids, *both = counts(work / "news.feat.jsonl")
+    found = [weighted(m, idf) @ matrix + table["ngram.bias"] for m in both]
+    for k, i in enumerate(ids):
+        if i in apart:
+            # Logits of a table that has not seen the article.
+            logits.append([known[name][apart[i]].numpy() for name in ("titled", "untitled")])
+        else:
+            logits.append([f[k] for f in found])
+    for row in map(json.loads, open(work / "news.feat.jsonl", encoding="utf8")):
+        index[row["id"]] = len(index)
+        columns.add("news.title", tokenizer.encode(row["title"], add_special_tokens=False).ids, np.uint16)
+        paragraphs = [e.ids for e in tokenizer.encode_batch(row["text"].split("\n"), add_special_tokens=False)]
+        columns.add("news.body", [t for p in paragraphs for t in p], np.uint16)
+        columns.add("news.paragraph", [len(p) for p in paragraphs if p], np.uint16)
     out["ngrams"] = np.array(logits, np.float16)
     labels = {i: r for i, r in sector_labels(data).items() if i in index}
     out["sector.article"] = np.array([index[i] for i in labels], np.int32)

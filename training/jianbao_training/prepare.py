@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import sys
 
-from .data import UNTITLED_SHARE, own_labels, rows, sector_labels
+from .data import UNTITLED_SHARE, own_labels, rows
 from .frequency import write_table
 
 UNTITLED_EVERY = 6        # of the articles that the encoder learns from
@@ -36,11 +36,8 @@ def main():
     write(work / "context_untitled.jsonl", [dict(r, title="") for r in labelled[::UNTITLED_SHARE]])
     write(work / "labelled.jsonl", [dict(r, title="") if k % UNTITLED_EVERY == 0 else r for k, r in enumerate(labelled)])
     write(work / "ext_dev.jsonl", [dev[r["id"]] for r in rows(data / "extracts/dev.jsonl")])
-    for_ngrams = sector_labels(data, for_ngrams=True)
-    write(work / "sec_train.jsonl", [news[i] for i in for_ngrams])
     write(work / "sec_dev.jsonl", [dev[r["id"]] for r in rows(data / "sectors/dev.jsonl")])
-    write(work / "rest.jsonl", [r for i, r in news.items() if i not in for_ngrams])
-    for name in ("sec_train", "sec_dev", "rest"):
+    for name in ("news", "sec_dev"):
         run(program, ["ngrams"], work / f"{name}.jsonl", work / f"{name}.feat.jsonl")
     run(program, ["words"], work / "news.jsonl", work / "words.jsonl")
     write_table(work / "words.jsonl", work / "idf.bin")
