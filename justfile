@@ -27,6 +27,13 @@ fuzz:
         mkdir -p fuzz/corpus/$target && \
         cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/seeds/$target -- -max_total_time=600 || exit 1; done
 
+# All that wants an NVIDIA GPU: the encoder's test, CPU against GPU with its plot, PyTorch on the same card
+gpu:
+    cargo test --release --features cuda --test it gpu -- --nocapture
+    cargo run --release --features cuda -- bench --device cpu,cuda --mix article --stage encoder \
+        --batch-tokens 256,1024,4096,16384,65536 --plot benches/gpu.svg -o benches/gpu.json
+    FEATURES=cuda benches/peers/run.sh --stage gpu --batch-tokens 32768 --rounds 3 --threads "$(nproc)"
+
 # Criterion benches; `just bench-compare` measures HEAD first and then what stands here against it
 bench *ARGS:
     cargo bench --bench pipeline -- {{ARGS}}
