@@ -88,13 +88,18 @@ impl HiddenStates {
     pub fn mean(&self, start: usize, end: usize) -> Vec<f32> {
         let mut out = vec![0.0; self.width];
         for row in start..end {
-            for (sum, x) in out.iter_mut().zip(self.row(row)) {
-                *sum += x;
-            }
+            add(&mut out, self.row(row));
         }
         let scale = 1.0 / (end.saturating_sub(start)).max(1) as f32;
         out.iter_mut().for_each(|x| *x *= scale);
         out
+    }
+}
+
+/// `sum ← sum + other`.
+pub(crate) fn add(sum: &mut [f32], other: &[f32]) {
+    for (sum, x) in sum.iter_mut().zip(other) {
+        *sum += x;
     }
 }
 

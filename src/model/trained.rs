@@ -11,7 +11,7 @@ use crate::encoder::candle::context::ContextShape;
 use crate::encoder::candle::dense::{Dense, Scorer};
 use crate::encoder::candle::weights::Weights;
 use crate::encoder::window::TokenizedArticle;
-use crate::encoder::{EncodeError, HiddenStates};
+use crate::encoder::{EncodeError, HiddenStates, add};
 use serde::{Deserialize, Serialize};
 
 /// Occurrences of a candidate that are read, title first.
@@ -274,10 +274,4 @@ pub(super) fn candidate_states(
     }
     sum.iter_mut().for_each(|x| *x /= places.max(1) as f32);
     (places > 0).then_some(sum)
-}
-
-fn add(sum: &mut [f32], other: &[f32]) {
-    for (sum, x) in sum.iter_mut().zip(other) {
-        *sum += x;
-    }
 }

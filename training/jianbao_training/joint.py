@@ -8,7 +8,6 @@ learnt from all news articles, labelled or not. Writes OUT (encoder and heads, a
 .context.safetensors (the heads that read in context) and .state.pt (what a teacher needs).
 """
 
-import argparse
 import json
 import pathlib
 import random
@@ -26,6 +25,7 @@ from .batches import Pack, of_one_length
 from .context import ContextHead, share_loss
 from .extracts import among, best_keys, squeeze
 from .heads import MAX_WINDOW, SECTOR_TOKENS, Heads, first_mean
+from .options import parser
 from .roformer import Config, RoFormer
 
 TOKENS = 24_000            # of the labelled articles of a step
@@ -262,21 +262,14 @@ def start_from(model, path, keep):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pack", type=pathlib.Path)
-    parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--start", type=pathlib.Path, required=True)
-    parser.add_argument("--tokenizer", type=pathlib.Path, required=True)
-    parser.add_argument("--tools", type=pathlib.Path, required=True, help="the folder with score_extracts.py")
-    parser.add_argument("--keep", default="0,1,2,3,4,5")
-    parser.add_argument("--epochs", type=float, default=4)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="the schedule ends by then")
-    parser.add_argument("--seed", type=int, default=17)
-    parser.add_argument("--teachers", type=pathlib.Path, nargs="*", default=[])
-    parser.add_argument("--peak", type=float, default=1.5e-4, help="learning rate of the encoder")
-    parser.add_argument("--tokens", type=int, default=TOKENS)
-    parser.add_argument("--limit", type=int, help="labelled articles, for trying")
-    a = parser.parse_args()
+    options = parser(__doc__, epochs=4)
+    options.add_argument("--tools", type=pathlib.Path, required=True, help="the folder with score_extracts.py")
+    options.add_argument("--seed", type=int, default=17)
+    options.add_argument("--teachers", type=pathlib.Path, nargs="*", default=[])
+    options.add_argument("--peak", type=float, default=1.5e-4, help="learning rate of the encoder")
+    options.add_argument("--tokens", type=int, default=TOKENS)
+    options.add_argument("--limit", type=int, help="labelled articles, for trying")
+    a = options.parse_args()
     sys.path.insert(0, str(a.tools))
     import score_extracts as scorer
     torch.manual_seed(a.seed)

@@ -6,8 +6,6 @@ All titles and bodies are one stream of tokens, cut at another place in every ep
 three characters are hidden, about 15 % of all.
 """
 
-import argparse
-import pathlib
 import time
 
 import numpy as np
@@ -18,6 +16,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .batches import Ragged
+from .options import parser
 from .quantise import dequantise
 from .roformer import Config, LanguageModelHead, RoFormer
 
@@ -46,17 +45,10 @@ def hide(ids, mask, words):
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("pack", type=pathlib.Path)
-    parser.add_argument("out", type=pathlib.Path)
-    parser.add_argument("--start", type=pathlib.Path, required=True)
-    parser.add_argument("--tokenizer", type=pathlib.Path, required=True)
-    parser.add_argument("--keep", default="0,1,2,3,4,5")
-    parser.add_argument("--epochs", type=float, default=10)
-    parser.add_argument("--minutes", type=float, default=float("inf"), help="the schedule ends by then")
-    parser.add_argument("--blocks", type=int, default=BLOCKS)
-    parser.add_argument("--seed", type=int, default=17)
-    a = parser.parse_args()
+    options = parser(__doc__, epochs=10)
+    options.add_argument("--blocks", type=int, default=BLOCKS)
+    options.add_argument("--seed", type=int, default=17)
+    a = options.parse_args()
     torch.manual_seed(a.seed)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     tokenizer = Tokenizer.from_file(str(a.tokenizer))

@@ -4,12 +4,12 @@
 //! The inter-sentence layers of BERTSum (Liu and Lapata 2019, <https://aclanthology.org/D19-1387/>), over features as
 //! well as vectors. Items have no order here, as in a set transformer; where they stand is among their features.
 
-use super::cpu::Residual;
+use super::cpu::Norm;
 use super::cpu::elementwise::exponentiate;
 use super::cpu::vectorised::vectorised;
 use super::dense::Dense;
 use super::weights::Weights;
-use crate::encoder::EncodeError;
+use crate::encoder::{EncodeError, add};
 use serde::{Deserialize, Serialize};
 
 const EPSILON: f32 = 1e-5;
@@ -46,23 +46,10 @@ pub struct ContextItems {
     pub own: Vec<f32>,
 }
 
-/// A layer norm; nothing is added before it here.
-struct Norm(Residual);
-
-impl Norm {
-    fn new(weights: &mut Weights, name: &str, width: usize) -> Result<Self, String> {
-        Ok(Self(Residual {
-            weight: weights.take_values(&format!("{name}.weight"), &[width])?,
-            shift: weights.take_values(&format!("{name}.bias"), &[width])?,
-            epsilon: EPSILON,
-        }))
-    }
-
-    fn of(&self, x: &[f32]) -> Vec<f32> {
-        let mut out = x.to_vec();
-        self.0.apply(&mut out, &vec![0.0; x.len()]);
-        out
-    }
+fn normed(norm: &Norm, x: &[f32]) -> Vec<f32> {
+    let mut out = x.to_vec();
+    norm.apply(&mut out);
+    out
 }
 
 /// A layer that normalises first: attention, then a feed-forward part of twice the width.
@@ -86,28 +73,27 @@ impl Layer {
             attention_output: dense("attention_output", hidden, hidden)?,
             wide: dense("wide", hidden, 2 * hidden)?,
             narrow: dense("narrow", 2 * hidden, hidden)?,
-            attention_norm: Norm::new(weights, &format!("{name}.attention_norm"), hidden)?,
-            norm: Norm::new(weights, &format!("{name}.norm"), hidden)?,
+            attention_norm: Norm::take(
+                weights,
+                &format!("{name}.attention_norm"),
+                hidden,
+                EPSILON,
+            )?,
+            norm: Norm::take(weights, &format!("{name}.norm"), hidden, EPSILON)?,
         })
     }
 
     fn forward(&self, x: &mut [f32], shape: ContextShape) -> Result<(), EncodeError> {
-        let joined = self.attention.apply(&self.attention_norm.of(x))?;
+        let joined = self.attention.apply(&normed(&self.attention_norm, x))?;
         let mut read = vec![0.0; x.len()];
         let size = shape.hidden / shape.attention_heads;
         for first in (0..shape.hidden).step_by(size) {
             attend(&joined, shape.hidden, first, size, &mut read);
         }
         add(x, &self.attention_output.apply(&read)?);
-        let wide = self.wide.gelu(&self.norm.of(x))?;
+        let wide = self.wide.gelu(&normed(&self.norm, x))?;
         add(x, &self.narrow.apply(&wide)?);
         Ok(())
-    }
-}
-
-fn add(x: &mut [f32], other: &[f32]) {
-    for (x, other) in x.iter_mut().zip(other) {
-        *x += other;
     }
 }
 
@@ -186,7 +172,7 @@ impl ContextHead {
             article: dense("article", width, hidden)?,
             first: dense("first", hidden, shape.last_hidden)?,
             last: dense("last", shape.last_hidden, 1)?,
-            norm: Norm::new(weights, &format!("{name}.norm"), hidden)?,
+            norm: Norm::take(weights, &format!("{name}.norm"), hidden, EPSILON)?,
             trust: weights.take_values(&format!("{name}.trust"), &[1])?[0],
             shape,
             lowest,
@@ -215,7 +201,9 @@ impl ContextHead {
         for layer in &self.layers {
             layer.forward(&mut x, self.shape)?;
         }
-        let mut scores = self.last.apply(&self.first.gelu(&self.norm.of(&x))?)?;
+        let mut scores = self
+            .last
+            .apply(&self.first.gelu(&normed(&self.norm, &x))?)?;
         for (score, own) in scores.iter_mut().zip(&items.own) {
             *score += self.trust * own;
         }

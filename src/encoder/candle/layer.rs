@@ -1,7 +1,7 @@
 //! A transformer layer's parameters: packed on the CPU, plain tensors elsewhere.
 
 use super::attention::Rotary;
-use super::cpu::{Matrix, Residual, RowLayer};
+use super::cpu::{Matrix, Norm, RowLayer};
 use super::roformer::RoFormerConfig;
 use super::weights::Weights;
 use candle_core::{DType, Device, Result, Tensor};
@@ -136,7 +136,7 @@ impl RowLayer {
         let LayerValues { matrices, norms } = source.values()?;
         let [qkv, attention_output, intermediate, output] =
             matrices.map(|(weight, bias)| Matrix::new(&weight, bias, int8));
-        let [attention_norm, output_norm] = norms.map(|(weight, shift)| Residual {
+        let [attention_norm, output_norm] = norms.map(|(weight, shift)| Norm {
             weight,
             shift,
             epsilon: source.epsilon,

@@ -5,7 +5,7 @@
 
 use super::attention::Rotary;
 use super::cpu::attention::FlatAttention;
-use super::cpu::{self, CpuStack, Residual, RowLayer};
+use super::cpu::{self, CpuStack, Norm, RowLayer};
 #[cfg(feature = "cuda")]
 use super::cuda::CudaStack;
 use super::device::Precision;
@@ -167,11 +167,8 @@ fn cpu_stack(
 ) -> std::result::Result<Box<dyn Stack>, String> {
     let (hidden, heads) = (config.hidden_size, config.num_attention_heads);
     let rows = weights.take_rows("word_embeddings.weight", [config.vocab_size, hidden])?;
-    let norm = Residual {
-        weight: weights.take_values("embedding_norm.weight", &[hidden])?,
-        shift: weights.take_values("embedding_norm.bias", &[hidden])?,
-        epsilon: config.layer_norm_eps as f32,
-    };
+    let epsilon = config.layer_norm_eps as f32;
+    let norm = Norm::take(weights, "embedding_norm", hidden, epsilon)?;
     let mut source = LayerSource::new(config, weights);
     let layers: std::result::Result<_, _> = (0..config.num_hidden_layers)
         .map(|i| RowLayer::load(source.layer(i), int8))

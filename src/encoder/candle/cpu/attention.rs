@@ -1,6 +1,7 @@
 //! Rotary self-attention over a flat batch on the CPU: a task for each head of each sequence.
 
 use super::attention_int8::Int8Head;
+use super::by_sequence;
 use super::elementwise::exponentiate;
 use super::matrix::PRODUCT;
 use super::vectorised::vectorised;
@@ -42,7 +43,7 @@ const QUERY_ROWS: usize = 64;
 pub struct Buffers {
     /// One head's result, where it does not have a place of its own.
     mixed: Vec<f32>,
-
+    /// One head's queries, keys and values, where they do not stand by head already.
     q: Vec<f32>,
     k: Vec<f32>,
     v: Vec<f32>,
@@ -70,35 +71,29 @@ impl FlatAttention {
         out: &mut [f32],
     ) -> Result<(), GemmError> {
         let (size, width) = (self.head_size, self.heads * self.head_size);
+        let ranges = cumulative_lengths.windows(2);
         // First each sequence's heads one after another, so that every task writes a piece of its own.
         let mut tasks = Vec::new();
-        let mut rest = &mut *by_head;
-        for range in cumulative_lengths.windows(2) {
+        for (range, part) in ranges.zip(by_sequence(by_head, cumulative_lengths, width)) {
             let sequence = &qkv[range[0] * 3 * width..range[1] * 3 * width];
-            for head in 0..self.heads {
-                let (out, later) = rest.split_at_mut((range[1] - range[0]) * size);
-                tasks.push((sequence, head, out));
-                rest = later;
-            }
+            let heads = part.chunks_exact_mut((range[1] - range[0]) * size);
+            tasks.extend(heads.enumerate().map(|(head, out)| (sequence, head, out)));
         }
         tasks
             .into_par_iter()
             .try_for_each_init(Buffers::default, |buffers, (sequence, head, out)| {
                 self.one_head(sequence, head, buffers, out)
             })?;
-        let mut rest = out;
-        let mut sequences = Vec::new();
-        for range in cumulative_lengths.windows(2) {
-            let (sequence, later) = rest.split_at_mut((range[1] - range[0]) * width);
-            sequences.push((&by_head[range[0] * width..range[1] * width], sequence));
-            rest = later;
-        }
-        sequences.into_par_iter().for_each(|(by_head, out)| {
-            let length = out.len() / width;
-            for (head, part) in by_head.chunks_exact(length * size).enumerate() {
-                self.place(part, head, out);
-            }
-        });
+        by_sequence(out, cumulative_lengths, width)
+            .into_par_iter()
+            .zip(cumulative_lengths.par_windows(2))
+            .for_each(|(out, range)| {
+                let by_head = &by_head[range[0] * width..range[1] * width];
+                let heads = by_head.chunks_exact(out.len() / self.heads);
+                for (head, part) in heads.enumerate() {
+                    self.place(part, head, out);
+                }
+            });
         Ok(())
     }
 

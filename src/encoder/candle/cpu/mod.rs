@@ -10,6 +10,7 @@ pub(super) mod elementwise;
 mod embeddings;
 pub(super) mod int8;
 pub(super) mod matrix;
+mod norm;
 mod panels;
 pub(super) mod rows;
 mod stack;
@@ -18,8 +19,27 @@ pub(super) mod vectorised;
 
 pub(super) use embeddings::Embeddings;
 pub(super) use matrix::Matrix;
-pub(super) use rows::{Residual, RowLayer};
+pub(super) use norm::Norm;
+pub(super) use rows::RowLayer;
 pub(super) use stack::CpuStack;
 
 /// Tokens that one thread takes at a time.
 pub(super) const BLOCK_ROWS: usize = 64;
+
+/// Flat rows of `width` values, cut into those of each sequence.
+fn by_sequence<'a>(
+    mut rows: &'a mut [f32],
+    cumulative_lengths: &[usize],
+    width: usize,
+) -> Vec<&'a mut [f32]> {
+    let lengths = cumulative_lengths
+        .windows(2)
+        .map(|range| range[1] - range[0]);
+    lengths
+        .map(|length| {
+            let (sequence, later) = std::mem::take(&mut rows).split_at_mut(length * width);
+            rows = later;
+            sequence
+        })
+        .collect()
+}

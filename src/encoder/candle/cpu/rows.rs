@@ -1,45 +1,20 @@
 //! What a transformer layer does row by row.
 
 use super::BLOCK_ROWS;
-use super::elementwise::add_norm;
 use super::matrix::{Activation, Matrix, Scratch};
-use super::vectorised::vectorised;
+use super::norm::Norm;
 use rayon::prelude::*;
 use rten_gemm::GemmError;
-
-/// A layer norm after a residual.
-pub struct Residual {
-    pub weight: Vec<f32>,
-    pub shift: Vec<f32>,
-    pub epsilon: f32,
-}
-
-impl Residual {
-    /// `x ← layer_norm(x + residual) · weight + shift`, row by row.
-    pub fn apply(&self, x: &mut [f32], residual: &[f32]) {
-        add_norms(x, residual, &self.weight, &self.shift, self.epsilon);
-    }
-}
-
-vectorised! {
-    fn add_norms(x: &'a mut [f32], residual: &'a [f32], weight: &'a [f32], shift: &'a [f32], epsilon: f32) {
-        let width = weight.len();
-        let rows = x.chunks_exact_mut(width).zip(residual.chunks_exact(width));
-        for (row, residual) in rows {
-            add_norm(row, residual, weight, shift, epsilon);
-        }
-    }
-}
 
 /// A layer without its attention.
 pub struct RowLayer {
     /// Query, key and value in one product.
     pub qkv: Matrix,
     pub attention_output: Matrix,
-    pub attention_norm: Residual,
+    pub attention_norm: Norm,
     pub intermediate: Matrix,
     pub output: Matrix,
-    pub output_norm: Residual,
+    pub output_norm: Norm,
 }
 
 /// What one thread keeps from block to block.
@@ -116,11 +91,11 @@ impl RowLayer {
         inner.resize(rows * self.intermediate.outputs(), 0.0);
         self.attention_output
             .apply(attended, Activation::None, scratch, middle)?;
-        self.attention_norm.apply(middle, x);
+        self.attention_norm.apply_to_sum(middle, x);
         self.intermediate
             .apply(middle, Activation::Gelu, scratch, inner)?;
         self.output.apply(inner, Activation::None, scratch, x)?;
-        self.output_norm.apply(x, middle);
+        self.output_norm.apply_to_sum(x, middle);
         Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! the next. Few: all threads take blocks of rows, then heads, layer by layer. Both give the same bits.
 
 use super::attention::{self, FlatAttention};
+use super::by_sequence;
 use super::embeddings::Embeddings;
 use super::rows::{self, RowLayer};
 use rayon::prelude::*;
@@ -64,20 +65,15 @@ impl CpuStack {
         cumulative_lengths: &[usize],
         out: &mut [f32],
     ) -> Result<(), GemmError> {
-        let (width, mut rest) = (self.embeddings.width(), out);
-        let mut parts = Vec::with_capacity(cumulative_lengths.len());
-        for range in cumulative_lengths.windows(2) {
-            let (part, later) = rest.split_at_mut((range[1] - range[0]) * width);
-            parts.push((&ids[range[0]..range[1]], part));
-            rest = later;
-        }
+        let parts = by_sequence(out, cumulative_lengths, self.embeddings.width());
         parts
             .into_par_iter()
+            .zip(cumulative_lengths.par_windows(2))
             .with_max_len(1)
-            .try_for_each(|(ids, x)| {
+            .try_for_each(|(x, range)| {
                 let free = || self.workspaces.lock().unwrap_or_else(|e| e.into_inner());
                 let mut workspace = free().pop().unwrap_or_default();
-                let done = self.alone(ids, &mut workspace, x);
+                let done = self.alone(&ids[range[0]..range[1]], &mut workspace, x);
                 free().push(workspace);
                 done
             })
@@ -131,7 +127,7 @@ impl CpuStack {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{Matrix, Residual};
+    use super::super::{Matrix, Norm};
     use super::*;
     use crate::encoder::candle::weights::Rows;
 
@@ -148,7 +144,7 @@ mod tests {
             };
             (0..n).map(next).collect()
         };
-        let norm = || Residual {
+        let norm = || Norm {
             weight: vec![1.0; HIDDEN],
             shift: vec![0.1; HIDDEN],
             epsilon: 1e-12,
