@@ -1,10 +1,10 @@
 //! Do two ways of computing give the same answers?
 
 use super::measure::Prepared;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One way of computing against the reference, over all articles of all mixes.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Agreement {
     pub articles: usize,
     /// Of the articles' mean hidden states: the lowest and the mean cosine.

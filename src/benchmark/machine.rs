@@ -1,19 +1,19 @@
 //! What a measurement was taken on. Figures without it mean nothing.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// A machine, as far as it tells.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Machine {
     pub processor: String,
     pub cores: usize,
     /// Instruction sets that matter for the encoder.
-    pub instructions: Vec<&'static str>,
+    pub instructions: Vec<String>,
     pub memory_gib: u64,
     pub system: String,
     /// Of the program's optimisation: `release` or `debug`.
-    pub build: &'static str,
-    pub version: &'static str,
+    pub build: String,
+    pub version: String,
 }
 
 impl Machine {
@@ -37,8 +37,9 @@ impl Machine {
                 "debug"
             } else {
                 "release"
-            },
-            version: env!("CARGO_PKG_VERSION"),
+            }
+            .to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
         }
     }
 
@@ -59,19 +60,20 @@ impl Machine {
 }
 
 #[cfg(target_arch = "x86_64")]
-fn instructions() -> Vec<&'static str> {
+fn instructions() -> Vec<String> {
     [
         ("AVX2", std::is_x86_feature_detected!("avx2")),
         ("AVX-512", std::is_x86_feature_detected!("avx512f")),
         ("VNNI", std::is_x86_feature_detected!("avx512vnni")),
     ]
     .into_iter()
-    .filter_map(|(name, there)| there.then_some(name))
+    .filter(|&(_, there)| there)
+    .map(|(name, _)| name.to_owned())
     .collect()
 }
 
 #[cfg(target_arch = "aarch64")]
-fn instructions() -> Vec<&'static str> {
+fn instructions() -> Vec<String> {
     [
         ("NEON", std::arch::is_aarch64_feature_detected!("neon")),
         (
@@ -81,12 +83,13 @@ fn instructions() -> Vec<&'static str> {
         ("I8MM", std::arch::is_aarch64_feature_detected!("i8mm")),
     ]
     .into_iter()
-    .filter_map(|(name, there)| there.then_some(name))
+    .filter(|&(_, there)| there)
+    .map(|(name, _)| name.to_owned())
     .collect()
 }
 
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
-fn instructions() -> Vec<&'static str> {
+fn instructions() -> Vec<String> {
     Vec::new()
 }
 

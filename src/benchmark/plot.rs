@@ -7,6 +7,17 @@ use std::collections::BTreeMap;
 /// Points of one device and number format: (tokens a batch, tokens/s).
 type Series = BTreeMap<String, Vec<(f64, f64)>>;
 
+/// Told apart by everybody, on white (Okabe and Ito).
+const COLOURS: [RGBColor; 7] = [
+    RGBColor(0, 114, 178),
+    RGBColor(213, 94, 0),
+    RGBColor(0, 158, 115),
+    RGBColor(204, 121, 167),
+    RGBColor(86, 180, 233),
+    RGBColor(230, 159, 0),
+    RGBColor(0, 0, 0),
+];
+
 /// An SVG of the encoder's speed on one mix (`article` where it was measured, else the first); `None` when the encoder
 /// was not measured.
 pub fn svg(report: &Report) -> Option<String> {
@@ -76,7 +87,7 @@ fn draw(
         .draw()?;
     for (i, (name, points)) in series.iter_mut().enumerate() {
         points.sort_by(|a, b| a.0.total_cmp(&b.0));
-        let colour = Palette99::pick(i).to_rgba();
+        let colour = COLOURS[i % COLOURS.len()];
         chart
             .draw_series(
                 LineSeries::new(points.iter().copied(), colour.stroke_width(2)).point_size(4),

@@ -3,16 +3,16 @@
 use super::agreement::Agreement;
 use super::machine::Machine;
 use super::statistics::Spread;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::fmt::Write;
 
 /// The name of this form of report.
 pub const SCHEMA: &str = "jianbao-bench/1";
 
 /// Everything about one run of the benchmark.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
-    pub schema: &'static str,
+    pub schema: String,
     pub machine: Machine,
     pub model: String,
     pub threads: usize,
@@ -22,7 +22,7 @@ pub struct Report {
 }
 
 /// A mix in numbers.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct MixFacts {
     pub name: String,
     pub articles: usize,
@@ -36,7 +36,7 @@ pub struct MixFacts {
 }
 
 /// A device with a number format.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Backend {
     pub device: String,
     pub dtype: String,
@@ -46,9 +46,9 @@ pub struct Backend {
 }
 
 /// One case, measured.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Case {
-    pub stage: &'static str,
+    pub stage: String,
     pub mix: String,
     pub device: String,
     pub dtype: String,
@@ -134,7 +134,7 @@ impl Report {
                 )
             });
             vec![
-                case.stage.to_owned(),
+                case.stage.clone(),
                 case.mix.clone(),
                 case.device.clone(),
                 case.dtype.clone(),
@@ -173,8 +173,8 @@ impl Report {
     fn reference(&self, case: &Case) -> Option<&Case> {
         self.cases.iter().find(|other| {
             (other.device.as_str(), other.dtype.as_str()) == ("cpu", "f32")
-                && (other.stage, &other.mix, other.batch_tokens)
-                    == (case.stage, &case.mix, case.batch_tokens)
+                && (&other.stage, &other.mix, other.batch_tokens)
+                    == (&case.stage, &case.mix, case.batch_tokens)
         })
     }
 }

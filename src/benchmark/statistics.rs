@@ -1,9 +1,9 @@
 //! Medians and spreads of a few noisy measurements.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// What several rounds of one measurement say.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     pub median: f64,
     pub lowest: f64,

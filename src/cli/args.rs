@@ -134,7 +134,8 @@ pub(super) struct BatchArgs {
         Examples:\n  \
         jianbao bench --mix article --dtype f32,int8\n  \
         jianbao bench --device cpu,cuda --batch-tokens 512,2048,8192,32768 --plot speed.svg -o speed.json\n  \
-        jianbao bench --input archive/2023 --stage end-to-end --markdown"
+        jianbao bench --input archive/2023 --stage end-to-end --markdown\n  \
+        jianbao bench --report speed.json --plot speed.svg"
 )]
 pub(super) struct BenchArgs {
     /// Texts that are read: short, article, long
@@ -172,6 +173,9 @@ pub(super) struct BenchArgs {
     /// Repeat a case in each round for at least so many seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
     pub seconds: f64,
+    /// Show an earlier report (of --output) instead of measuring
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "output", "tokens"])]
+    pub report: Option<PathBuf>,
     /// Write JSON
     #[arg(long, conflicts_with = "markdown")]
     pub json: bool,

@@ -18,8 +18,13 @@ use crate::encoder::candle::device::{self, DeviceChoice, DeviceError, Precision}
 use crate::model::{self, Model, ModelError};
 use crate::output::{json, whole};
 use crate::pipeline::document::Options;
+use std::fs::File;
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
+
+/// Bytes of an earlier report that are read: thousands of cases.
+const MAX_REPORT: u64 = 1 << 24;
 
 /// Tokens a batch where nothing is timed.
 const AGREEMENT_BATCH: usize = 4096;
@@ -44,11 +49,50 @@ struct Running {
 }
 
 pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
+    let report = match &args.report {
+        Some(path) => {
+            let report = earlier(path)?;
+            write_files(args, &report)?;
+            report
+        }
+        None => measure_all(args, printer)?,
+    };
+    if args.json {
+        return printer.json(&report, printer.stdout_is_terminal());
+    }
+    let style = if args.markdown {
+        TableStyle::Markdown
+    } else {
+        TableStyle::Plain
+    };
+    printer.text(&report.text(style))
+}
+
+/// What another run wrote with `--output`.
+fn earlier(path: &Path) -> Result<Report, CliError> {
+    let name = path.display().to_string();
+    let file = File::open(path).map_err(|e| CliError::unreadable(&name, &e))?;
+    let report: Result<Report, _> = serde_json::from_reader(BufReader::new(file).take(MAX_REPORT));
+    let refused = |reason: String| {
+        CliError::new(
+            ExitStatus::Input,
+            format!("{name} is no report of a benchmark: {reason}"),
+        )
+        .hint("`jianbao bench -o FILE` writes one")
+    };
+    match report {
+        Ok(report) if report.schema == SCHEMA => Ok(report),
+        Ok(report) => Err(refused(format!("its schema is {}", report.schema))),
+        Err(error) => Err(refused(error.to_string())),
+    }
+}
+
+fn measure_all(args: &BenchArgs, printer: &Printer) -> Result<Report, CliError> {
     session::set_threads(args.threads);
     let mixes = mixes(args)?;
     let runners = runners(args, &mixes, printer)?;
     let mut report = Report {
-        schema: SCHEMA,
+        schema: SCHEMA.to_owned(),
         machine: Machine::this(),
         model: args.model.to_string(),
         threads: rayon::current_num_threads(),
@@ -101,15 +145,7 @@ pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
         }
     }
     progress.finish_and_clear();
-    if args.json {
-        return printer.json(&report, printer.stdout_is_terminal());
-    }
-    let style = if args.markdown {
-        TableStyle::Markdown
-    } else {
-        TableStyle::Plain
-    };
-    printer.data(report.text(style).as_bytes())
+    Ok(report)
 }
 
 fn options(batch_tokens: usize) -> Options {
@@ -299,7 +335,7 @@ fn measured(case: &Running, runners: &[Runner], mixes: &[Mix]) -> Option<Case> {
         .collect();
     let articles = prepared.articles.len() as f64;
     Some(Case {
-        stage: case.stage.name(),
+        stage: case.stage.name().to_owned(),
         mix: mixes[case.mix].name.clone(),
         device: runner.device.clone(),
         dtype: runner.dtype.clone(),

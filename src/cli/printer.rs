@@ -25,6 +25,11 @@ impl Printer {
             .map_err(|e| CliError::output("standard output", &e))
     }
 
+    /// Text for people to stdout.
+    pub fn text(&self, text: &str) -> Result<(), CliError> {
+        self.data(harmless(text).as_bytes())
+    }
+
     /// JSON to stdout, with a line end.
     pub fn json(&self, value: &impl Serialize, pretty: bool) -> Result<(), CliError> {
         self.data(json::text(value, pretty).as_bytes())

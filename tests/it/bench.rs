@@ -1,6 +1,6 @@
 //! `jianbao bench`: agreement first, then speed; figures that can be read by people and programs.
 
-use crate::support::{fixture, jianbao};
+use crate::support::{fixture, jianbao, root};
 use serde_json::Value;
 
 fn bench(arguments: &[&str]) -> assert_cmd::Command {
@@ -95,6 +95,26 @@ fn people_get_tables_and_their_own_texts() {
 }
 
 #[test]
+fn an_earlier_report_is_shown_and_drawn() {
+    let work = tempfile::tempdir().unwrap();
+    let plot = work.path().join("speed.svg");
+    let report = root().join("benches/h200.json");
+    let report = report.to_str().unwrap();
+    let assert = bench(&["--report", report, "--plot", plot.to_str().unwrap()])
+        .assert()
+        .success();
+    let text = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
+    assert!(text.contains("cuda:0") && text.contains("206796"), "{text}");
+    let plot = std::fs::read_to_string(&plot).unwrap();
+    assert!(plot.contains("cuda:0 f32"), "{plot}");
+    // As JSON it is the same report again.
+    let assert = bench(&["--report", report, "--json"]).assert().success();
+    let again: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
+    let read = std::fs::read(report).unwrap();
+    assert_eq!(again, serde_json::from_slice::<Value>(&read).unwrap());
+}
+
+#[test]
 fn what_cannot_be_measured_is_said() {
     let message = |arguments: &[&str], code: i32| {
         let assert = bench(arguments).assert().code(code).stdout("");
@@ -105,4 +125,8 @@ fn what_cannot_be_measured_is_said() {
     let empty = tempfile::tempdir().unwrap();
     let input = empty.path().to_str().unwrap();
     assert!(message(&["--input", input], 3).contains("no article"));
+    assert!(message(&["--report", "nowhere.json"], 3).contains("nowhere.json does not exist"));
+    let other = empty.path().join("other.json");
+    std::fs::write(&other, "{}").unwrap();
+    assert!(message(&["--report", other.to_str().unwrap()], 3).contains("other.json is no report"));
 }
