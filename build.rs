@@ -11,19 +11,21 @@ mod cuda {
     use cudaforge::KernelBuilder;
     use std::path::PathBuf;
 
-    const SOURCE: &str = "src/encoder/candle/cuda/kernels.cu";
+    const FOLDER: &str = "src/encoder/candle/cuda";
 
     pub fn build() {
-        println!("cargo::rerun-if-changed={SOURCE}");
+        let (kernels, header) = (format!("{FOLDER}/kernels.cu"), format!("{FOLDER}/ptx.cuh"));
         let out = PathBuf::from(std::env::var("OUT_DIR").expect("cargo sets it"));
         let built = KernelBuilder::new()
-            .source_files([SOURCE])
+            .source_files([kernels])
+            .watch([header])
+            .include_path(FOLDER)
             .arg("-std=c++17")
             .arg("-O3")
             .out_dir(out)
             .build_ptx();
         if let Err(error) = built {
-            panic!("{SOURCE} could not be compiled: {error}");
+            panic!("the kernels of {FOLDER} could not be compiled: {error}");
         }
     }
 }

@@ -29,10 +29,14 @@ fuzz:
 
 # All that wants an NVIDIA GPU: the encoder's test, CPU against GPU with its plot, PyTorch on the same card
 gpu:
-    cargo test --release --features cuda --test it gpu -- --nocapture
+    JIANBAO_NEEDS_GPU=1 cargo test --release --features cuda --test it gpu -- --nocapture
     cargo run --release --features cuda -- bench --device cpu,cuda --mix article --stage encoder \
         --batch-tokens 256,1024,4096,16384,65536 --plot benches/gpu.svg -o benches/gpu.json
     FEATURES=cuda benches/peers/run.sh --stage gpu --batch-tokens 32768 --rounds 3 --threads "$(nproc)"
+
+# The GPU encoder's test on a machine without a GPU, by a simulation that is strict about waiting
+gpu-sim:
+    tests/cuda_sim/run.sh
 
 # Criterion benches; `just bench-compare` measures HEAD first and then what stands here against it
 bench *ARGS:

@@ -119,7 +119,7 @@ pub trait Encoder: Send + Sync {
         batch.ids().len()
     }
 
-    /// Tokens that a batch should have: fewer cost as much.
+    /// Tokens that a batch should have, where there are so many: fewer leave the device partly idle.
     fn full_batch(&self) -> usize {
         1
     }

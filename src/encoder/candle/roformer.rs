@@ -63,8 +63,9 @@ pub(super) trait Stack: Send + Sync {
         batch.ids().len()
     }
 
-    /// As [`Encoder::full_batch`].
-    fn full_batch(&self) -> usize {
+    /// As [`Encoder::full_batch`], of sequences of at most `longest` tokens.
+    fn full_batch(&self, longest: usize) -> usize {
+        let _ = longest;
         1
     }
 }
@@ -74,6 +75,10 @@ impl Stack for CpuStack {
     fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
         self.forward(ids, cumulative_lengths)
             .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}")))
+    }
+
+    fn full_batch(&self, longest: usize) -> usize {
+        self.full_batch(longest)
     }
 }
 
@@ -264,7 +269,7 @@ impl Encoder for RoFormer {
     }
 
     fn full_batch(&self) -> usize {
-        self.stack.full_batch()
+        self.stack.full_batch(self.max_tokens)
     }
 
     fn width(&self) -> usize {

@@ -3,10 +3,11 @@
 // A batch is flat: rows are tokens, sequences stand one after another without padding. Sums are kept in f32; only what is
 // written is rounded. No result depends on how threads are scheduled, nor on other sequences.
 //
-// Fragment layouts: PTX ISA, "Matrix fragments for mma.m16n8k16". Attention after Dao, FlashAttention-2 (arXiv:2307.08691).
+// Attention after Dao, FlashAttention-2 (arXiv:2307.08691).
 
 #include <cuda_bf16.h>
 #include <cuda_fp16.h>
+#include <ptx.cuh>
 #include <stdint.h>
 
 namespace {
@@ -27,9 +28,7 @@ template <> struct Half<__half> {
         return *reinterpret_cast<uint32_t *>(&x);
     }
     static __device__ void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-        asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.f16.f16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                     : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+        mma_f16(c, a, b0, b1);
     }
 };
 
@@ -40,9 +39,7 @@ template <> struct Half<__nv_bfloat16> {
         return *reinterpret_cast<uint32_t *>(&x);
     }
     static __device__ void mma(float (&c)[4], const uint32_t (&a)[4], uint32_t b0, uint32_t b1) {
-        asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0,%1,%2,%3}, {%4,%5,%6,%7}, {%8,%9}, {%0,%1,%2,%3};"
-                     : "+f"(c[0]), "+f"(c[1]), "+f"(c[2]), "+f"(c[3])
-                     : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b0), "r"(b1));
+        mma_bf16(c, a, b0, b1);
     }
 };
 
@@ -228,11 +225,8 @@ __device__ void attend(const T *qkv, const T *bias, const float2 *angles, const 
             const uint32_t shares[4] = {Half<T>::pack(a[0], a[1]), Half<T>::pack(a[2], a[3]), Half<T>::pack(b[0], b[1]), Half<T>::pack(b[2], b[3])};
 #pragma unroll
             for (int n = 0; n < HEAD / 8; n += 2) {
-                const uint32_t at = __cvta_generic_to_shared(&values[k * 16 + lane % 16][n * 8 + lane / 16 * 8]);
                 uint32_t v[4];
-                asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0,%1,%2,%3}, [%4];"
-                             : "=r"(v[0]), "=r"(v[1]), "=r"(v[2]), "=r"(v[3])
-                             : "r"(at));
+                load_transposed(v, &values[k * 16 + lane % 16][n * 8 + lane / 16 * 8]);
                 Half<T>::mma(read[n], shares, v[0], v[1]);
                 Half<T>::mma(read[n + 1], shares, v[2], v[3]);
             }
