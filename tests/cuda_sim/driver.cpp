@@ -68,22 +68,48 @@ enum class When { LATE, AT_ONCE, SOMETIMES };
 
 When when() {
     static const std::string value = getenv("SIM_QUEUE") ? getenv("SIM_QUEUE") : "late";
+    if (value != "late" && value != "at-once" && value != "sometimes") fail("SIM_QUEUE is late, at-once or sometimes");
     return value == "at-once" ? When::AT_ONCE : value == "sometimes" ? When::SOMETIMES : When::LATE;
 }
 
-// Memory of the device, by its first byte.
-std::map<char *, size_t> allocated;
+// Memory of the device, by its first byte, and its last use.
+struct Allocation {
+    size_t bytes;
+    Queue *queue;
+    size_t position;
+};
+std::map<char *, Allocation> allocated;
 
-void *allocate(size_t bytes) {
+Allocation *allocation_of(const void *at) {
+    char *first = static_cast<char *>(const_cast<void *>(at));
+    auto found = allocated.upper_bound(first);
+    if (found == allocated.begin()) return nullptr;
+    --found;
+    return first < found->first + found->second.bytes ? &found->second : nullptr;
+}
+
+void *allocate(size_t bytes, Queue *queue) {
     char *at = static_cast<char *>(aligned_alloc(256, (bytes + 255) / 256 * 256));
+    if (!at) fail("no memory");
     memset(at, 0xff, bytes);  // not a number, in any format
-    allocated[at] = bytes;
+    allocated[at] = {bytes, queue, queue ? queue->end() : 0};
     return at;
 }
 
 void release(void *at) {
     if (!allocated.erase(static_cast<char *>(at))) fail("memory freed that was not allocated");
     free(at);
+}
+
+// `queue` will use this memory by its next piece of work; whatever another one was to do with it has to be over. (Events that
+// make one wait for the other are not looked at: the program has none.)
+void use(const void *at, size_t bytes, Queue &queue) {
+    Allocation *allocation = allocation_of(at);
+    if (!allocation) fail("memory of the device that was not allocated");
+    if (bytes && allocation_of(static_cast<const char *>(at) + bytes - 1) != allocation) fail("beyond an allocation on the device");
+    if (allocation->queue && allocation->queue != &queue && allocation->queue->done < allocation->position)
+        fail("memory of the device that another stream still uses");
+    allocation->queue = &queue, allocation->position = queue.end() + 1;
 }
 
 // Memory of the host that the device copies by itself.
@@ -111,7 +137,7 @@ void on_fault(int, siginfo_t *info, void *) {
 }
 
 // A copy between the device and pinned memory `host`; nobody but `copy` may touch that until it is over.
-void enqueue_pinned(void *stream, void *host, unsigned Pinned::*use, std::function<void()> copy) {
+void enqueue_pinned(void *stream, void *host, unsigned Pinned::*use, std::function<void()> copy, const Use &device) {
     const auto memory = pinned_at(host);
     memory->second.*use += 1;
     protect(memory);
@@ -120,11 +146,10 @@ void enqueue_pinned(void *stream, void *host, unsigned Pinned::*use, std::functi
         copy();
         memory->second.*use -= 1;
         protect(memory);
-    });
+    }, {device});
 }
 
 struct Event {
-    std::shared_ptr<Queue> owner;
     Queue *queue = nullptr;
     size_t position = 0;
 };
@@ -138,21 +163,14 @@ void fail(const char *what) {
     _exit(99);
 }
 
-void enqueue(void *stream, std::function<void()> work) {
+void enqueue(void *stream, std::function<void()> work, std::initializer_list<Use> uses) {
     const Guard guard(lock);
     Queue &queue = queue_of(stream);
+    for (const Use &memory : uses) use(memory.at, memory.bytes, queue);
     queue.work.push_back(std::move(work));
     static std::mt19937 random(1);
     if (when() == When::AT_ONCE) queue.run_to(queue.end());
     if (when() == When::SOMETIMES) queue.run_to(queue.done + random() % (queue.work.size() + 1));
-}
-
-void check_device(const void *at, size_t bytes) {
-    const char *first = static_cast<const char *>(at);
-    auto found = allocated.upper_bound(const_cast<char *>(first));
-    if (found == allocated.begin()) fail("memory of the device that was not allocated");
-    --found;
-    if (first + bytes > found->first + found->second) fail("beyond an allocation on the device");
 }
 
 }  // namespace sim
@@ -206,13 +224,17 @@ API cuStreamSynchronize(void *stream) {
 }
 API cuStreamIsCapturing(void *, int *status) { return *status = 0, SUCCESS; }
 API cuStreamWaitEvent(void *stream, void *event, unsigned) {
+    const Guard guard(lock);
     const Event until = *static_cast<Event *>(event);
     if (until.queue) enqueue(stream, [until] { until.queue->run_to(until.position); });
     return SUCCESS;
 }
 
 API cuEventCreate(void **event, unsigned) { return *event = new Event, SUCCESS; }
-API cuEventDestroy_v2(void *event) { return delete static_cast<Event *>(event), SUCCESS; }
+API cuEventDestroy_v2(void *event) {
+    const Guard guard(lock);
+    return delete static_cast<Event *>(event), SUCCESS;
+}
 API cuEventRecord(void *event, void *stream) {
     const Guard guard(lock);
     Event &recorded = *static_cast<Event *>(event);
@@ -234,15 +256,19 @@ API cuEventQuery(void *event) {
 
 API cuMemAlloc_v2(Pointer *at, size_t bytes) {
     const Guard guard(lock);
-    return *at = reinterpret_cast<Pointer>(allocate(bytes)), SUCCESS;
+    return *at = reinterpret_cast<Pointer>(allocate(bytes, nullptr)), SUCCESS;
 }
-API cuMemAllocAsync(Pointer *at, size_t bytes, void *) { return cuMemAlloc_v2(at, bytes); }
+API cuMemAllocAsync(Pointer *at, size_t bytes, void *stream) {
+    const Guard guard(lock);
+    return *at = reinterpret_cast<Pointer>(allocate(bytes, &queue_of(stream))), SUCCESS;
+}
 API cuMemFree_v2(Pointer at) {
     const Guard guard(lock);
     return run_all(), release(reinterpret_cast<void *>(at)), SUCCESS;
 }
 API cuMemFreeAsync(Pointer at, void *stream) {
-    enqueue(stream, [at] { release(reinterpret_cast<void *>(at)); });
+    void *memory = reinterpret_cast<void *>(at);
+    enqueue(stream, [memory] { release(memory); }, {{memory, 0}});
     return SUCCESS;
 }
 API cuMemHostAlloc(void **at, size_t bytes, unsigned) {
@@ -265,36 +291,34 @@ API cuMemFreeHost(void *at) {
 API cuMemcpyHtoDAsync_v2(Pointer to, const void *from, size_t bytes, void *stream) {
     const Guard guard(lock);
     void *device = reinterpret_cast<void *>(to);
-    check_device(device, bytes);
     if (pinned_at(from) != pinned.end()) {
-        enqueue_pinned(stream, const_cast<void *>(from), &Pinned::read, [=] { memcpy(device, from, bytes); });
+        enqueue_pinned(stream, const_cast<void *>(from), &Pinned::read, [=] { memcpy(device, from, bytes); }, {device, bytes});
     } else {
         // Other memory is read before the call returns; when it arrives is another matter.
         const auto first = static_cast<const char *>(from);
         const auto taken = std::make_shared<std::vector<char>>(first, first + bytes);
-        enqueue(stream, [=] { memcpy(device, taken->data(), bytes); });
+        enqueue(stream, [=] { memcpy(device, taken->data(), bytes); }, {{device, bytes}});
     }
     return SUCCESS;
 }
 API cuMemcpyDtoHAsync_v2(void *to, Pointer from, size_t bytes, void *stream) {
     const Guard guard(lock);
     const void *device = reinterpret_cast<const void *>(from);
-    check_device(device, bytes);
     if (pinned_at(to) != pinned.end()) {
-        enqueue_pinned(stream, to, &Pinned::written, [=] { memcpy(to, device, bytes); });
+        enqueue_pinned(stream, to, &Pinned::written, [=] { memcpy(to, device, bytes); }, {device, bytes});
         return SUCCESS;
     }
-    enqueue(stream, [=] { memcpy(to, device, bytes); });
+    enqueue(stream, [=] { memcpy(to, device, bytes); }, {{device, bytes}});
     return cuStreamSynchronize(stream);
 }
 API cuMemcpyDtoDAsync_v2(Pointer to, Pointer from, size_t bytes, void *stream) {
-    check_device(reinterpret_cast<void *>(to), bytes), check_device(reinterpret_cast<void *>(from), bytes);
-    enqueue(stream, [=] { memcpy(reinterpret_cast<void *>(to), reinterpret_cast<void *>(from), bytes); });
+    void *target = reinterpret_cast<void *>(to), *source = reinterpret_cast<void *>(from);
+    enqueue(stream, [=] { memcpy(target, source, bytes); }, {{target, bytes}, {source, bytes}});
     return SUCCESS;
 }
 API cuMemsetD8Async(Pointer at, unsigned char value, size_t bytes, void *stream) {
-    check_device(reinterpret_cast<void *>(at), bytes);
-    enqueue(stream, [=] { memset(reinterpret_cast<void *>(at), value, bytes); });
+    void *memory = reinterpret_cast<void *>(at);
+    enqueue(stream, [=] { memset(memory, value, bytes); }, {{memory, bytes}});
     return SUCCESS;
 }
 
@@ -308,6 +332,9 @@ API cuModuleGetFunction(void **function, void *, const char *name) {
 API cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz, unsigned, void *stream,
                    void **arguments, void **) {
     if (by != 1 || bz != 1) fail("a block of more than one dimension");
+    if (gx == 0 || gy == 0 || gz == 0 || gy > 65535 || gz > 65535 || bx == 0 || bx > 1024) return INVALID_VALUE;
+    const Guard guard(lock);
+    for (const void *memory : pointers(function, arguments)) use(memory, 0, queue_of(stream));
     enqueue(stream, bound(function, {gx, gy, gz}, {bx, by, bz}, arguments));
     return SUCCESS;
 }

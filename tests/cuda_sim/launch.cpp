@@ -22,7 +22,7 @@ thread_local Barrier block_barrier;
 
 namespace {
 
-constexpr size_t STACK = 256 << 10;
+constexpr size_t STACK = 64 << 10;
 constexpr unsigned PATIENCE = 1 << 24;  // changes of place without a barrier that opens
 
 // The threads of one block, on one thread of the machine; kept from block to block.
@@ -61,7 +61,7 @@ class Block {
     void add() {
         places.push_back(std::make_unique<Place>());
         Place &place = *places.back();
-        place.stack = std::make_unique<char[]>(STACK), place.started = false;
+        place.stack.reset(new char[STACK]), place.started = false;  // not zeroed: most of it is never touched
         getcontext(&place.context);
         place.context.uc_stack.ss_sp = place.stack.get(), place.context.uc_stack.ss_size = STACK;
         const auto self = reinterpret_cast<uintptr_t>(this);
@@ -115,12 +115,22 @@ class Block {
 thread_local Block threads;
 
 struct Kernel {
+    std::function<std::vector<const void *>(void **)> pointers;
     // Takes the arguments, as a launch does, and gives what a thread does with them.
     std::function<std::function<void()>(void **)> bind;
 };
 
+template <typename T> void take_pointer(const T &argument, std::vector<const void *> &out) {
+    if constexpr (std::is_pointer_v<T>) out.push_back(argument);
+}
+
 template <typename... A, size_t... I> Kernel kernel_of(void (*function)(A...), std::index_sequence<I...>) {
-    return {[function](void **arguments) -> std::function<void()> {
+    const auto pointers = [](void **arguments) {
+        std::vector<const void *> out;
+        (take_pointer(*static_cast<A *>(arguments[I]), out), ...);
+        return out;
+    };
+    return {pointers, [function](void **arguments) -> std::function<void()> {
         std::tuple<A...> taken(*static_cast<A *>(arguments[I])...);
         return [function, taken] { std::apply(function, taken); };
     }};
@@ -152,6 +162,8 @@ const void *find_kernel(const char *name) {
     const auto found = kernels().find(name);
     return found == kernels().end() ? nullptr : &found->second;
 }
+
+std::vector<const void *> pointers(const void *kernel, void **arguments) { return static_cast<const Kernel *>(kernel)->pointers(arguments); }
 
 std::function<void()> bound(const void *kernel, dim3 grid, dim3 size, void **arguments) {
     const auto thread = static_cast<const Kernel *>(kernel)->bind(arguments);

@@ -56,8 +56,9 @@ template <typename T> void multiply(const T *a, const T *b, T *c, int m, int n, 
 
 template <typename T>
 void enqueue_product(void *stream, const void *a, const void *b, void *c, int m, int n, int k, int lda, int ldb, int ldc) {
-    sim::check_device(a, sizeof(T) * lda * m), sim::check_device(b, sizeof(T) * ldb * n), sim::check_device(c, sizeof(T) * ldc * n);
-    sim::enqueue(stream, [=] { multiply(static_cast<const T *>(a), static_cast<const T *>(b), static_cast<T *>(c), m, n, k, lda, ldb, ldc); });
+    sim::enqueue(
+        stream, [=] { multiply(static_cast<const T *>(a), static_cast<const T *>(b), static_cast<T *>(c), m, n, k, lda, ldb, ldc); },
+        {{a, sizeof(T) * lda * m}, {b, sizeof(T) * ldb * n}, {c, sizeof(T) * ldc * n}});
 }
 
 }  // namespace

@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
-# The GPU encoder's test without a GPU, in all orders of work and threads. Ten minutes to build, six to run on two cores.
-# Needs g++ 12 or newer on x86-64, and ../shared/cuda/cuda-toolchain.sh, which fetches nvcc.
+# The GPU encoder's test without a GPU, with work done late, at once and now and then, and threads in either order. Ten
+# minutes to build, half an hour to run on two cores. Needs g++ 12 or newer on x86-64, and ../shared/cuda/cuda-toolchain.sh,
+# which fetches nvcc.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(cd "$here/../.." && pwd)
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target/cuda}
+export CARGO_TARGET_DIR=$(realpath -m "${CARGO_TARGET_DIR:-$root/target/cuda}")
 libraries=$CARGO_TARGET_DIR/cuda_sim
 
 "$here/build.sh" "$libraries"
 cd "$root"
-bash ../shared/cuda/cuda-toolchain.sh build --test it
-test=$(ls -t "$CARGO_TARGET_DIR"/release/deps/it-* | grep -v '\.d$' | head -1)
-export LD_LIBRARY_PATH=$libraries JIANBAO_NEEDS_GPU=1 JIANBAO_GPU_ROUNDS=1
-for settings in "late forward" "late backward" "at-once forward" "sometimes forward"; do
+test=$(bash ../shared/cuda/cuda-toolchain.sh build --test it --message-format json | python3 -c '
+import json, sys
+for line in sys.stdin:
+    if line.startswith("{") and (made := json.loads(line)).get("executable") and made["target"]["name"] == "it":
+        print(made["executable"])')
+export LD_LIBRARY_PATH=$libraries${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} JIANBAO_NEEDS_GPU=1 JIANBAO_GPU_ROUNDS=1
+for settings in "late forward" "late backward" "at-once forward" "sometimes backward"; do
     read -r SIM_QUEUE SIM_THREADS <<< "$settings"
     echo "work $SIM_QUEUE, threads $SIM_THREADS"
     SIM_QUEUE=$SIM_QUEUE SIM_THREADS=$SIM_THREADS "$test" gpu --nocapture

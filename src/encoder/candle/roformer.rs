@@ -63,9 +63,8 @@ pub(super) trait Stack: Send + Sync {
         batch.ids().len()
     }
 
-    /// As [`Encoder::full_batch`], of sequences of at most `longest` tokens.
-    fn full_batch(&self, longest: usize) -> usize {
-        let _ = longest;
+    /// As [`Encoder::full_batch`].
+    fn full_batch(&self) -> usize {
         1
     }
 }
@@ -75,10 +74,6 @@ impl Stack for CpuStack {
     fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
         self.forward(ids, cumulative_lengths)
             .map_err(|e| candle_core::Error::Msg(format!("matrix product: {e}")))
-    }
-
-    fn full_batch(&self, longest: usize) -> usize {
-        self.full_batch(longest)
     }
 }
 
@@ -269,7 +264,7 @@ impl Encoder for RoFormer {
     }
 
     fn full_batch(&self) -> usize {
-        self.stack.full_batch(self.max_tokens)
+        self.stack.full_batch()
     }
 
     fn width(&self) -> usize {

@@ -5,7 +5,7 @@
 //! to all lanes as they are loaded), right sides are packed once. Sums are exact integers, so they have the same bits
 //! whichever code computes them.
 //!
-//! One of three modules with `unsafe` code (with `tiles.rs` and `cuda/mod.rs`): vectors are loaded and stored by address.
+//! One of two modules of the CPU with `unsafe` code (with `tiles.rs`): vectors are loaded and stored by address.
 
 /// Outputs that are worked on together: four vectors of sixteen sums.
 pub const OUTPUTS: usize = 64;

@@ -58,11 +58,6 @@ impl CpuStack {
         Ok(out)
     }
 
-    /// Tokens that are enough sequences for all threads, even of the `longest`.
-    pub fn full_batch(&self, longest: usize) -> usize {
-        SEQUENCES_A_THREAD * rayon::current_num_threads() * longest
-    }
-
     /// All sequences into `out`, each on one thread.
     fn one_by_one(
         &self,

@@ -1,7 +1,7 @@
 //! int8 products on the tile unit of x86 server processors (AMX, from Sapphire Rapids on): some four times as many
 //! multiplications a cycle as VNNI.
 //!
-//! One of three modules with `unsafe` code (with `panels.rs` and `cuda/mod.rs`). It has its own assembler because the intrinsics are
+//! One of two modules of the CPU with `unsafe` code (with `panels.rs`). It has its own assembler because the intrinsics are
 //! not stable Rust yet. Sums are exact integers, so the result has the same bits as on every other processor: nothing
 //! else of the program knows which code ran.
 //!

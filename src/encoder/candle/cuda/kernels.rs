@@ -2,7 +2,8 @@
 
 #![expect(
     unsafe_code,
-    reason = "a launch takes pointers and sizes; the sizes are asserted to be those of the buffers"
+    reason = "a launch takes pointers and sizes: what the kernels write is asserted to fit; what ids, tiles and positions lead \
+              to is bounded by `CudaStack`, which alone calls these"
 )]
 
 use super::half::Half;
@@ -80,7 +81,8 @@ impl Kernels {
             ldc: outputs,
         };
         assert!(x.len() == SLAB * linear.inputs && out.len() == SLAB * linear.outputs);
-        // SAFETY: the sizes are those of the slices, by the line above and `Linear::new`.
+        assert!(linear.weight.len() == linear.inputs * linear.outputs);
+        // SAFETY: the sizes are those of the slices, by the lines above.
         unsafe { self.blas.gemm(config, &linear.weight, x, out) }.w()
     }
 

@@ -76,6 +76,7 @@ where
         device: &CudaDevice,
         max_tokens: usize,
     ) -> std::result::Result<Self, String> {
+        assert!(Self::can_compute(config, max_tokens));
         let (words, hidden, middle) = (
             config.vocab_size,
             config.hidden_size,
@@ -171,18 +172,24 @@ where
     }
 }
 
+/// However a batch ends, what it put into the queue is over before its buffers are used again.
+struct Settled<'a>(&'a CudaDevice);
+
+impl Drop for Settled<'_> {
+    fn drop(&mut self) {
+        // An error was told to whoever waited for states.
+        let _ = self.0.cuda_stream().synchronize();
+    }
+}
+
 impl<T: Half> Stack for CudaStack<T>
 where
     CudaBlas: Gemm<T>,
 {
     fn forward(&self, ids: &[u32], cumulative_lengths: &[usize]) -> Result<Vec<f32>> {
         let mut work = self.work.lock().unwrap_or_else(|e| e.into_inner());
-        let states = self.slab_by_slab(&mut work, ids, cumulative_lengths);
-        if states.is_err() {
-            // Whatever is still under way, it is over before the buffers are used again.
-            let _ = self.device.cuda_stream().synchronize();
-        }
-        states
+        let _settled = Settled(&self.device);
+        self.slab_by_slab(&mut work, ids, cumulative_lengths)
     }
 
     /// With the rows that fill slabs up.
@@ -190,7 +197,7 @@ where
         slabs(batch.cumulative_lengths()).len() * SLAB
     }
 
-    fn full_batch(&self, _longest: usize) -> usize {
+    fn full_batch(&self) -> usize {
         FULL_BATCH
     }
 }
