@@ -33,7 +33,9 @@ pub fn compare(reference: &[(&Prepared, Vectors)], other: &[(&Prepared, Vectors)
     for ((a, a_vectors), (b, b_vectors)) in reference.iter().zip(other) {
         let vectors = a_vectors.iter().zip(b_vectors);
         for ((a, b), (x, y)) in a.articles.iter().zip(&b.articles).zip(vectors) {
-            cosines.push(cosine(x, y));
+            let cosine = cosine(x, y);
+            // What is not a number agrees with nothing.
+            cosines.push(if cosine.is_nan() { -1.0 } else { cosine });
             sectors += usize::from(a.sector.key == b.sector.key);
             let texts = |article: &crate::output::record::ArticleBrief| -> Vec<String> {
                 article.summary.iter().map(|s| s.text.clone()).collect()

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 /// Points of one device and number format: (tokens a batch, tokens/s).
 type Series = BTreeMap<String, Vec<(f64, f64)>>;
 
-/// Told apart by everybody, on white (Okabe and Ito).
+/// Okabe and Ito's palette for colour-blind readers, without yellow.
 const COLOURS: [RGBColor; 7] = [
     RGBColor(0, 114, 178),
     RGBColor(213, 94, 0),

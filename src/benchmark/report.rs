@@ -64,6 +64,14 @@ pub struct Case {
     pub joules_per_1000_articles: Option<f64>,
 }
 
+impl Case {
+    /// Whether it can have been measured: an axis of logarithms has a place for it.
+    pub fn is_plausible(&self) -> bool {
+        let speed = self.tokens_per_second;
+        self.batch_tokens > 0 && speed.is_finite() && speed > 0.0
+    }
+}
+
 /// How a table is drawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum TableStyle {

@@ -174,7 +174,9 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
     pub seconds: f64,
     /// Show an earlier report (of --output) instead of measuring
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["input", "output", "tokens"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = [
+        "mix", "input", "stage", "device", "dtype", "batch_tokens", "rounds", "seconds", "output", "tokens", "model", "threads",
+    ])]
     pub report: Option<PathBuf>,
     /// Write JSON
     #[arg(long, conflicts_with = "markdown")]

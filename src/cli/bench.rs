@@ -52,6 +52,12 @@ pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
     let report = match &args.report {
         Some(path) => {
             let report = earlier(path)?;
+            if args.plot.is_some() && plot::svg(&report).is_none() {
+                return Err(CliError::new(
+                    ExitStatus::Input,
+                    format!("{} has no case of the encoder to draw", path.display()),
+                ));
+            }
             write_files(args, &report)?;
             report
         }
@@ -81,8 +87,13 @@ fn earlier(path: &Path) -> Result<Report, CliError> {
         .hint("`jianbao bench -o FILE` writes one")
     };
     match report {
-        Ok(report) if report.schema == SCHEMA => Ok(report),
-        Ok(report) => Err(refused(format!("its schema is {}", report.schema))),
+        Ok(report) if report.schema != SCHEMA => {
+            Err(refused(format!("its schema is {}", report.schema)))
+        }
+        Ok(report) if !report.cases.iter().all(Case::is_plausible) => {
+            Err(refused("a case has no speed".to_owned()))
+        }
+        Ok(report) => Ok(report),
         Err(error) => Err(refused(error.to_string())),
     }
 }

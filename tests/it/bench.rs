@@ -2,6 +2,7 @@
 
 use crate::support::{fixture, jianbao, root};
 use serde_json::Value;
+use std::path::Path;
 
 fn bench(arguments: &[&str]) -> assert_cmd::Command {
     let mut command = jianbao();
@@ -100,15 +101,18 @@ fn an_earlier_report_is_shown_and_drawn() {
     let plot = work.path().join("speed.svg");
     let report = root().join("benches/h200.json");
     let report = report.to_str().unwrap();
-    let assert = bench(&["--report", report, "--plot", plot.to_str().unwrap()])
-        .assert()
-        .success();
+    let show = |more: &[&str]| {
+        let mut command = jianbao();
+        command.args(["bench", "--report", report]).args(more);
+        command.assert()
+    };
+    let assert = show(&["--plot", plot.to_str().unwrap()]).success();
     let text = String::from_utf8_lossy(&assert.get_output().stdout).into_owned();
     assert!(text.contains("cuda:0") && text.contains("206796"), "{text}");
     let plot = std::fs::read_to_string(&plot).unwrap();
     assert!(plot.contains("cuda:0 f32"), "{plot}");
     // As JSON it is the same report again.
-    let assert = bench(&["--report", report, "--json"]).assert().success();
+    let assert = show(&["--json"]).success();
     let again: Value = serde_json::from_slice(&assert.get_output().stdout).unwrap();
     let read = std::fs::read(report).unwrap();
     assert_eq!(again, serde_json::from_slice::<Value>(&read).unwrap());
@@ -125,8 +129,22 @@ fn what_cannot_be_measured_is_said() {
     let empty = tempfile::tempdir().unwrap();
     let input = empty.path().to_str().unwrap();
     assert!(message(&["--input", input], 3).contains("no article"));
-    assert!(message(&["--report", "nowhere.json"], 3).contains("nowhere.json does not exist"));
+    // An earlier report is not measured: --rounds and the like make no sense.
+    assert!(message(&["--report", "speed.json"], 2).contains("cannot be used with"));
+    let shown = |report: &Path| {
+        let mut command = jianbao();
+        let assert = command.args(["bench", "--report"]).arg(report).assert();
+        String::from_utf8_lossy(&assert.code(3).get_output().stderr).into_owned()
+    };
+    assert!(shown(Path::new("nowhere.json")).contains("nowhere.json does not exist"));
     let other = empty.path().join("other.json");
     std::fs::write(&other, "{}").unwrap();
-    assert!(message(&["--report", other.to_str().unwrap()], 3).contains("other.json is no report"));
+    assert!(shown(&other).contains("other.json is no report"));
+    let report = std::fs::read_to_string(root().join("benches/h200.json")).unwrap();
+    std::fs::write(
+        &other,
+        report.replace("\"batch_tokens\": 256", "\"batch_tokens\": 0"),
+    )
+    .unwrap();
+    assert!(shown(&other).contains("a case has no speed"));
 }
