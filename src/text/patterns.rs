@@ -81,7 +81,31 @@ pub fn dateline_chars(line: &str) -> usize {
     if found.name("date").is_none() && whole.contains("通讯") && !whole.contains("通讯员") {
         return 0;
     }
-    let followed = rest.is_empty() || rest.starts_with('“') || rest.starts_with("记者");
+    // A line that is nothing else names a paper: 发电 closes many a headline.
+    let paper = found.name("paper").map_or("", |paper| paper.as_str());
+    let alone = rest.is_empty() && (paper.starts_with('本') || !paper.ends_with('网'));
+    // 合作社, 情报: many a word ends like the name of an agency or a paper. The date or the people tell.
+    const NAMED: [&str; 13] = [
+        "新华社",
+        "中新社",
+        "通讯社",
+        "本报",
+        "日报",
+        "晚报",
+        "时报",
+        "早报",
+        "晨报",
+        "商报",
+        "市报",
+        "快报",
+        "周报",
+    ];
+    let any_word =
+        paper.ends_with(['社', '报', '经']) && !NAMED.iter().any(|name| paper.ends_with(name));
+    if any_word && found.name("date").is_none() && found.name("people").is_none() {
+        return 0;
+    }
+    let followed = alone || rest.starts_with('“') || rest.starts_with("记者");
     if found.name("date").is_some() || found.name("people").is_some() || set_off || followed {
         whole.chars().count()
     } else {
@@ -101,8 +125,64 @@ mod tests {
             "国家网络安全宣传周电信日活动举行",
             "国网南网将实现跨电网常态化电力交易",
             "东江日报长篇通讯：大桥是怎样建成的",
+            "海上风电场全容量并网发电",
+            "供销社用电 一年省三成",
+            "喜报传讯：三连冠",
         ] {
             assert_eq!(dateline_chars(line), 0, "{line}");
+        }
+    }
+
+    #[test]
+    fn datelines_of_many_papers() {
+        for dateline in [
+            "新华财经纽约2月27日电（记者何田）",
+            "东江晚报讯 记者林小满 通讯员何田 ",
+            "本报讯 记者林小满报道：",
+            "中央社台北1月5日电 ",
+            "新华社北京九月十二日电 ",
+            "本报3月1日东江讯（记者 林小满）",
+            "法新社巴黎1月7日电 ",
+        ] {
+            let line = format!("{dateline}大桥今天通车。");
+            assert_eq!(dateline_chars(&line), dateline.chars().count(), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_belongs_to_the_page() {
+        for line in [
+            "第A06版：社会",
+            "A06·社会",
+            "B3 资本市场",
+            "05 综合体育",
+            "2025.7.23 星期三",
+            "二〇二五年六月三十日 星期一",
+            "2025年2月14日 星期五 责编：江流 美编：阿宁",
+            "2025年10月15日 星期三 前沿科技 5",
+            "本版责任编辑：温岚",
+            "报料热线：12345678",
+            "主编/秦川 编辑/莫凡",
+            "东江日报",
+            "DONGJIANG RIBAO",
+            "今日8版 总第1234期",
+            "要闻",
+        ] {
+            assert!(PATTERNS.furniture.is_match(line), "{line}");
+        }
+        for line in [
+            "05后走进职场",
+            "2025年10月15日，东江大桥通车",
+            "主编的话",
+            "编辑部的故事",
+            "广告业增长一成",
+            "读东江日报 知天下大事",
+            "5G进山村",
+            "2 比 1",
+            "APEC会议开幕",
+            "社会主义新农村建设",
+        ] {
+            assert!(!PATTERNS.furniture.is_match(line), "{line}");
         }
     }
 
@@ -129,6 +209,15 @@ mod tests {
             "本报评论员",
             "林小满 摄",
             "文/图 于晴",
+            "◎文/图 本报记者 于晴",
+            "○本报记者 于晴",
+            "□ 于晴 何田",
+            "特约撰稿 于晴",
+            "受访者供图",
+            "【东江时报记者 林小满 发自东江】",
+            "《东江日报》记者 林小满",
+            "澎湃新闻记者 林小满",
+            "资料图片",
         ] {
             assert!(PATTERNS.byline.is_match(line), "{line}");
         }

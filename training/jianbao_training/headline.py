@@ -1,7 +1,8 @@
 """The headline trees: which short lines of a page open an article.
 
-Pages come from `make_pages.py` on the training news (all damage levels) and from `single_pages` below: one to
-three articles with their headings, blank lines or none, so that an article by itself is not cut at its headings.
+Pages come from `make_pages.py` on the training news (all damage levels), from `single_pages` below, one to
+three articles with their headings, blank lines or none, so that an article by itself is not cut at its headings,
+and from `brief_pages`, short reports among the odd lines of a local paper.
 
 usage: python -m jianbao_training.headline WORK SHARED FEATURES_PROGRAM OUT.trees
 """
@@ -46,6 +47,69 @@ def single_pages(articles, out, pages, rng):
                     lines.append(p if rng.random() < 0.5 else "\u3000\u3000" + p.strip())
                     if blank:
                         lines.append("")
+        stem = out / f"page-{n:04}"
+        stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
+        stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold)), encoding="utf8")
+
+
+SURNAMES, GIVEN = "王李张刘陈杨黄赵周吴徐孙马朱胡林郭何高罗", "伟芳娜敏静丽强磊军洋艳勇杰涛明超霞平刚桂文辉玲华飞鹏宇"
+PLACES = "北京 上海 广州 成都 武汉 西安 长沙 济南 郑州 昆明 哈尔滨 乌鲁木齐".split()
+PAPERS = "江城晚报 滨海日报 东江日报 河州商报 云岭青年报".split()
+LABELS = "要闻 社会 民生 经济 国内 国际 综合 体育 文娱 健康 教育 法治 三农 副刊".split()
+ODD = ("资料图片 受访者供图 广告 相关链接 新闻链接 延伸阅读 新闻背景 扫一扫看视频 视频截图 漫画 图表 记者手记 短评 记者观察 "
+       "天天特价欢迎选购 盛夏钜惠全场五折起 名师授课小班教学 诚聘英才待遇优厚").split()
+
+
+def brief_pages(articles, out, pages, rng):
+    """Pages of short reports, as local papers print them: a dateline, a credit or nothing in front of the text, page heads,
+    labels and odd lines between the reports."""
+    out.mkdir(parents=True, exist_ok=True)
+    name = lambda: rng.choice(SURNAMES) + "".join(rng.sample(GIVEN, rng.choice([1, 1, 2])))
+    date = lambda: f"{rng.randint(1, 12)}月{rng.randint(1, 28)}日"
+    openings = [lambda: f"本报讯（记者 {name()}）", lambda: f"本报讯（记者 {name()} 通讯员 {name()}）", lambda: f"本报讯（通讯员{name()}）",
+                lambda: f"本报讯 记者{name()}报道：", lambda: f"新华社{rng.choice(PLACES)}{date()}电（记者{name()}、{name()}）",
+                lambda: f"{rng.choice(PAPERS)}讯（记者 {name()}）", lambda: f"本报{rng.choice(PLACES)}{date()}电 ", lambda: ""]
+    bylines = [lambda: f"本报记者 {name()}", lambda: f"□ {name()}", lambda: f"记者 {name()} 通讯员 {name()}", lambda: f"文/图 本报记者 {name()}"]
+    heads = [lambda: rng.choice(PAPERS), lambda: f"{rng.choice(LABELS)} 0{rng.randint(1, 8)}", lambda: f"第{rng.randint(1, 16)}版 {rng.choice(LABELS)}",
+             lambda: f"202{rng.randint(0, 6)}年{date()} 星期{rng.choice('一二三四五六日')}", lambda: rng.choice(LABELS),
+             lambda: f"责任编辑 {name()} 版式 {name()}", lambda: f"A0{rng.randint(1, 9)}·{rng.choice(LABELS)}"]
+    odd = [lambda: rng.choice(ODD), lambda: rng.choice(LABELS), lambda: f"{name()} 摄", lambda: f"制图：{name()}"]
+    for n in range(pages):
+        lines, gold = [], []
+        blanks = rng.choice(["none", "articles", "all"])
+        usual, credited, decked = rng.choice(openings), rng.random() < 0.25, rng.choice([0, 0, 0.2])
+        clutter = rng.choice([0, 0, 0.2, 0.4])
+        if rng.random() < 0.5:
+            lines += [rng.choice(heads)() for _ in range(rng.randint(1, 3))]
+        for r in rng.sample(articles, rng.randint(3, 9)):
+            if lines and blanks != "none":
+                lines.append("")
+            title_lines = []
+            for deck in r["title"].split():
+                title_lines.append(len(lines))
+                lines.append(deck)
+            sentences = [s for p in r["text"].split("\n") for s in re.findall("[^。！？]+[。！？][”’）]*", p.strip())]
+            body = "".join(sentences[:rng.randint(1, 6)]) or r["text"][:80] + "。"
+            if rng.random() < decked:
+                clauses = [c for c in re.split("[，。；：]", body) if 7 <= len(c) <= 20]
+                if clauses:
+                    title_lines.append(len(lines))
+                    lines.append(rng.choice(["", "", "——"]) + rng.choice(clauses))
+            gold.append(dict(title_lines=title_lines))
+            if credited and rng.random() < 0.8:
+                lines.append(rng.choice(bylines)())
+            opening = (usual if rng.random() < 0.85 else rng.choice(openings))()
+            cut = rng.randint(min(20, len(body)), len(body)) if rng.random() < 0.5 else len(body)
+            at = body.find("。", cut) + 1
+            paragraphs = [body[:at], body[at:]] if 0 < at < len(body) else [body]
+            for k, paragraph in enumerate(paragraphs):
+                if blanks == "all":
+                    lines.append("")
+                lines.append((opening if k == 0 else "") + paragraph)
+            if rng.random() < clutter:
+                lines += [""] * (blanks == "all") + [rng.choice(odd)()]
+        if rng.random() < 0.3:
+            lines += [rng.choice(heads)() for _ in range(rng.randint(1, 2))]
         stem = out / f"page-{n:04}"
         stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
         stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold)), encoding="utf8")
@@ -107,7 +171,8 @@ def examples(program, shared, folder, articles, pages, rng):
         parts += [features(program, made), features(program, restyled)]
     usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
     single_pages(usable, folder / "single", 2 * pages, rng)
-    parts.append(features(program, folder / "single"))
+    brief_pages([a for a in usable if len(a["title"]) <= 40], folder / "brief", pages, rng)
+    parts += [features(program, folder / name) for name in ("single", "brief")]
     return [np.concatenate(column) for column in zip(*parts)]
 
 

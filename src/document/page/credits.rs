@@ -48,10 +48,10 @@ fn blank(text: &[char]) -> usize {
 /// `（记者 张三）……` at the beginning of a paragraph: its length, 0 when there is none.
 fn leading_credit(paragraph: &[char]) -> usize {
     let head = &paragraph[..paragraph.len().min(MAX_CREDIT_CHARS)];
-    if !matches!(head.first(), Some('（' | '(')) {
+    if !matches!(head.first(), Some('（' | '(' | '【' | '[')) {
         return 0;
     }
-    let close = head.iter().position(|c| matches!(c, '）' | ')'));
+    let close = head.iter().position(|c| "）)】]".contains(*c));
     close
         .map(|close| close + 1)
         .filter(|&end| is_byline(&head[..end]))

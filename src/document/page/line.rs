@@ -1,5 +1,6 @@
 //! The lines of a page and what can be said of each by looking at it alone.
 
+use super::wrap::{self, Printed};
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_line_end, is_terminal};
 use crate::text::fold::{fold, is_han, is_wide};
@@ -18,7 +19,7 @@ pub enum LineKind {
     Furniture,
 }
 
-/// A line that is not blank.
+/// A line that is not blank, with the lines that go on with it where a fixed width broke it.
 #[derive(Debug, Clone)]
 pub struct Line {
     /// Without white space at its ends.
@@ -39,30 +40,62 @@ impl Line {
 
 /// Longer lines are never headlines.
 pub const MAX_HEADLINE_CHARS: usize = 64;
+/// A line longer than this that ends with a colon is a sentence.
+const ANNOUNCING_CHARS: usize = 18;
+/// A longer line is prose, whatever spaces it has.
+const MAX_ROW_CHARS: usize = 120;
 /// Patterns look at no more than this of a line: a 5 MB line must not cost more than a short one.
 const PATTERN_CHARS: usize = 160;
 
 /// The lines of `text` that are not blank.
 pub fn lines(text: &[char]) -> Vec<Line> {
-    let mut out = Vec::new();
-    let (mut start, mut blank) = (0, 0);
-    for raw in text.split_inclusive(|&c| is_line_end(c)) {
-        let span = Span::new(start, start + raw.len()).trimmed(text);
-        start += raw.len();
-        if span.is_empty() {
-            blank += 1;
-            continue;
+    let printed = printed(text);
+    let continues = wrap::continuations(text, &printed);
+    let mut logical: Vec<(Span, usize)> = Vec::new();
+    for (line, continues) in printed.iter().zip(continues) {
+        match logical.last_mut() {
+            Some((span, _)) if continues => span.end = line.span.end,
+            _ => logical.push((line.span, line.blank_before)),
         }
+    }
+    let mut out = Vec::new();
+    for (span, blank_before) in logical {
         let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
         let head_text: String = head.iter().collect();
         let dateline_chars = dateline_chars(&head_text);
         out.push(Line {
             span,
             kind: kind_of(&head, &head_text, span.len(), dateline_chars),
-            blank_before: blank,
+            blank_before,
             dateline_chars,
         });
-        blank = 0;
+    }
+    out
+}
+
+/// The lines as they are printed, those that are blank only counted.
+fn printed(text: &[char]) -> Vec<Printed> {
+    let mut out = Vec::new();
+    let (mut start, mut blank_before) = (0, 0);
+    for raw in text.split_inclusive(|&c| is_line_end(c)) {
+        let whole = Span::new(start, start + raw.len());
+        start = whole.end;
+        let span = whole.trimmed(text);
+        if span.is_empty() {
+            blank_before += 1;
+            continue;
+        }
+        let before = Span::new(whole.start, span.start);
+        let indent = before
+            .of(text)
+            .iter()
+            .map(|&c| 1 + usize::from(c == '\u{3000}'));
+        out.push(Printed {
+            span,
+            indent: indent.sum(),
+            blank_before,
+        });
+        blank_before = 0;
     }
     out
 }
@@ -72,23 +105,60 @@ fn kind_of(head: &[char], head_text: &str, len: usize, dateline_chars: usize) ->
         LineKind::Furniture
     } else if len <= 60 && dateline_chars == 0 && PATTERNS.byline.is_match(head_text) {
         LineKind::Byline
-    } else if len <= MAX_HEADLINE_CHARS && dateline_chars == 0 && !ends_like_prose(head) {
+    } else if len <= MAX_HEADLINE_CHARS
+        && dateline_chars == 0
+        && !ends_like_prose(head)
+        && !is_table_row(head)
+    {
         LineKind::Short
     } else {
         LineKind::Body
     }
 }
 
-/// Ends with a full stop (closing marks aside). Headlines may end with `！` and `？`, never with `。`.
+/// Ends with a full stop (closing marks aside), perhaps with a credit in brackets after it. Headlines may end with `！` and
+/// `？`, never with `。`.
 fn ends_like_prose(line: &[char]) -> bool {
-    let last = line.iter().rev().find(|&&c| !is_closing(c));
-    matches!(last, Some('。' | '；' | '，' | '、' | ';' | ','))
+    let ends = |line: &[char], stops: &str| {
+        let last = line
+            .iter()
+            .rev()
+            .find(|&&c| !is_closing(c) && !c.is_whitespace());
+        last.is_some_and(|&c| stops.contains(c))
+    };
+    let before_bracket = matches!(line.last(), Some('）' | ')'))
+        .then(|| line.iter().rposition(|c| matches!(c, '（' | '(')))
+        .flatten();
+    // A colon after a sentence's length announces something (现公告如下：); after a word or two it is a heading's.
+    let announces = line.len() > ANNOUNCING_CHARS && ends(line, "：:");
+    // What has a full stop inside and ends in a mark is several sentences; without one it is a cut paragraph's beginning.
+    let several = line
+        .split_last()
+        .is_some_and(|(last, before)| !last.is_alphanumeric() && before.contains(&'。'));
+    announces
+        || several
+        || ends(line, "。；，、;,")
+        || before_bracket.is_some_and(|open| ends(&line[..open], "。"))
 }
 
 /// Ends the way a finished paragraph ends.
 pub fn ends_sentence(line: &[char]) -> bool {
     let last = line.iter().rev().find(|&&c| !is_closing(c));
     last.is_some_and(|&c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；'))
+}
+
+/// A row of a table: four cells or more, numbers in half of them. It ends where it ends.
+pub fn is_table_row(line: &[char]) -> bool {
+    if line.len() > MAX_ROW_CHARS {
+        return false;
+    }
+    let cells = line.split(|c| c.is_whitespace()).filter(|c| !c.is_empty());
+    let (mut count, mut numbers) = (0, 0);
+    for cell in cells {
+        count += 1;
+        numbers += usize::from(cell.iter().any(|c| c.is_numeric()));
+    }
+    count >= 4 && 2 * numbers >= count
 }
 
 /// `（本报记者 …）`, `（作者为…）`: a line of its own in brackets, as closes an article.
@@ -103,11 +173,25 @@ pub fn closes_foreign_bracket(line: &[char]) -> bool {
     first.is_some_and(|c| ")）》".contains(*c))
 }
 
-/// The parts of a line that make its text: spaces that OCR put between Chinese characters are left out.
+/// The parts of a line that make its text: breaks of a fixed width, and spaces that OCR put between Chinese characters, are
+/// left out.
 ///
 /// A line counts as spaced out when four in ten of its neighbouring Chinese characters are apart; a space
 /// between two names or two decks in an ordinary line stays.
 pub fn pieces(text: &[char], span: Span) -> Vec<Span> {
+    let mut start = span.start;
+    let mut out = Vec::new();
+    for printed in span.of(text).split_inclusive(|&c| is_line_end(c)) {
+        let line = Span::new(start, start + printed.len()).trimmed(text);
+        start += printed.len();
+        if !line.is_empty() {
+            out.extend(pieces_of_line(text, line));
+        }
+    }
+    out
+}
+
+fn pieces_of_line(text: &[char], span: Span) -> Vec<Span> {
     let slice = span.of(text);
     let (mut together, mut apart) = (0usize, 0usize);
     let mut previous: Option<(usize, char)> = None;
@@ -205,6 +289,28 @@ mod tests {
         assert_eq!(kind("东江日报2月17日讯(记者 林小"), LineKind::Body);
         assert_eq!(kind("记者来到田间，看到农机来回穿梭。"), LineKind::Body);
         assert_eq!(kind("市长强调记者要多下基层采访"), LineKind::Short);
+    }
+
+    #[test]
+    fn tables_have_rows() {
+        let row = |text: &str| is_table_row(&text.chars().collect::<Vec<_>>());
+        assert!(row("1 东江海鹰 11 8 1 2 25") && row("碳酸锂 76500 +12.5% -3.2% 10月"));
+        assert_eq!(kind("1 东江海鹰 11 8 1 2 25"), LineKind::Body);
+        assert!(!row("大 桥 今 天 通 车") && !row("3月5日 大桥通车") && !row("市民走上大桥参观"));
+    }
+
+    #[test]
+    fn a_credit_in_brackets_does_not_make_a_headline_of_prose() {
+        assert_eq!(
+            kind("大桥今天通车，全长15公里。（本报记者 林小满 采写）"),
+            LineKind::Body
+        );
+        assert_eq!(
+            kind("经研究，拟对下列路段实施交通管制。现将有关事项公告如下："),
+            LineKind::Body
+        );
+        assert_eq!(kind("东江大桥今天通车（图）"), LineKind::Short);
+        assert_eq!(kind("今年的三件实事："), LineKind::Short);
     }
 
     #[test]

@@ -13,6 +13,7 @@ pub mod repair;
 mod seams;
 pub mod starts;
 mod trees;
+mod wrap;
 
 use super::{Article, Span};
 pub use assemble::assemble;
@@ -171,7 +172,7 @@ fn mark_opening_headline(lines: &[Line], kinds: &mut [BlockKind]) {
     const MAX_DECKS: usize = 4;
     let first = lines
         .iter()
-        .position(|line| line.kind != LineKind::Furniture)
+        .position(|line| !matches!(line.kind, LineKind::Furniture | LineKind::Byline))
         .unwrap_or(lines.len());
     let decks = lines[first..]
         .iter()
@@ -185,5 +186,82 @@ fn mark_opening_headline(lines: &[Line], kinds: &mut [BlockKind]) {
     } else if decks > MAX_DECKS && lines[first + 1].blank_before > 0 {
         // Verse or a list below a title that stands apart.
         kinds[first] = BlockKind::Headline;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repair::NoContinuation;
+    use super::*;
+
+    /// Of short reports, as a local paper prints them.
+    const REPORTS: [(&str, &str); 4] = [
+        (
+            "社区食堂开到家门口",
+            "本报讯（记者 林小满）中午十一点半，柳荫社区食堂里坐满了来吃饭的老人。",
+        ),
+        (
+            "新增十二处口袋公园",
+            "本报讯（记者 何田）今年东江新建口袋公园12处，新增绿地面积4.6万平方米。",
+        ),
+        (
+            "大棚草莓抢鲜上市",
+            "本报讯（通讯员周默）走进青山镇的草莓大棚，果农正忙着采摘装箱，一天能卖出两百箱。",
+        ),
+        (
+            "五中学子夺得机器人金奖",
+            "本报讯（记者 林小满）在青少年机器人大赛上，东江五中代表队获得高中组金奖。",
+        ),
+    ];
+
+    fn titles(text: &str) -> Vec<String> {
+        let text: Vec<char> = text.chars().collect();
+        let articles = split(&text, Layout::Auto, &NoContinuation).articles;
+        articles.into_iter().map(|article| article.title).collect()
+    }
+
+    #[test]
+    fn short_reports_are_articles_whatever_stands_between_them() {
+        let expected: Vec<&str> = REPORTS.iter().map(|(title, _)| *title).collect();
+        for between in [
+            "\n",
+            "\n\n",
+            "\n资料图片\n",
+            "\n\n广告\n\n",
+            "\n制图：石磊\n",
+            "\nA06·社会\n",
+        ] {
+            let reports = REPORTS.map(|(title, text)| format!("{title}\n{text}"));
+            assert_eq!(titles(&reports.join(between)), expected, "{between:?}");
+        }
+    }
+
+    #[test]
+    fn page_heads_and_web_furniture_are_in_no_title() {
+        let body = "大桥今天正式通车，全长十五公里，两岸车程缩短到十分钟。\n市民走上大桥参观，江面上张灯结彩，热闹非凡。";
+        for head in [
+            "东江晚报",
+            "2025年7月23日 星期三 社会·民生 05",
+            "来源：东江晚报",
+            "首页 > 新闻中心 > 正文",
+        ] {
+            assert_eq!(
+                titles(&format!("{head}\n东江大桥通车\n{body}")),
+                ["东江大桥通车"],
+                "{head}"
+            );
+        }
+        for line in [
+            "2024-07-21 16:40:12 来源：东江网",
+            "分享到微信",
+            "字号：大 中 小",
+            "□ 林小满",
+        ] {
+            assert_eq!(
+                titles(&format!("东江大桥通车\n{line}\n{body}")),
+                ["东江大桥通车"],
+                "{line}"
+            );
+        }
     }
 }
