@@ -48,7 +48,7 @@ def torn_pages(articles, out, pages, rng):
     for n in range(pages):
         style, blank = rng.choice(["columns", "anywhere", "interleaved"]), rng.random() < 0.5
         blocks, joins, displaced, gold_keys = [], {}, [], []   # block: (key, kind, text); joins: left key → right key
-        for k, r in enumerate(rng.sample(articles, rng.randint(3, 10))):
+        for k, r in enumerate(rng.sample(articles, min(rng.randint(3, 10), len(articles)))):
             body, headed, reading = [], rng.random() < 0.3, []
             target, along = body, 0               # where the next `along` paragraphs go: with a displaced rest
             for p, paragraph in enumerate(q.strip() for q in r["text"].split("\n") if q.strip()):
