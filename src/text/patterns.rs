@@ -10,6 +10,7 @@ struct File {
     byline: String,
     photo_credit: String,
     furniture: String,
+    caption: String,
     enumerator: String,
     lead: String,
     part: Parts,
@@ -22,6 +23,7 @@ struct Parts {
     org: String,
     role: String,
     names: String,
+    surname: String,
     done: String,
 }
 
@@ -35,6 +37,8 @@ pub struct Patterns {
     pub photo_credit: Regex,
     /// A whole line that belongs to the page and to no article.
     pub furniture: Regex,
+    /// The opening of a caption.
+    pub caption: Regex,
     /// The opening of a numbered or marked line.
     pub enumerator: Regex,
     /// The first words of a news lead.
@@ -52,6 +56,7 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             .replace("{role}", &part.role);
         let pattern = pattern
             .replace("{names}", &part.names)
+            .replace("{surname}", &part.surname)
             .replace("{done}", &part.done);
         Regex::new(&pattern.replace("{h}", &part.h))
             .expect("prompts/patterns.toml is part of the program")
@@ -61,6 +66,7 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         byline: compile(&file.byline),
         photo_credit: compile(&file.photo_credit),
         furniture: compile(&file.furniture),
+        caption: compile(&file.caption),
         enumerator: compile(&file.enumerator),
         lead: compile(&file.lead),
     }
@@ -167,6 +173,11 @@ mod tests {
             "DONGJIANG RIBAO",
             "今日8版 总第1234期",
             "要闻",
+            "来源: 东江日报 | 2024-07-21 08:11",
+            "（2024年7月21日 来源：东江日报）",
+            "发布时间：2024-07-21 信息来源：市交通局 浏览次数：123",
+            "【字体：大 中 小】 打印",
+            "收藏 打印 字号",
         ] {
             assert!(PATTERNS.furniture.is_match(line), "{line}");
         }
@@ -179,6 +190,9 @@ mod tests {
             "读东江日报 知天下大事",
             "5G进山村",
             "2 比 1",
+            "收藏家的故事",
+            "打印店里的春天",
+            "评论员文章",
             "APEC会议开幕",
             "社会主义新农村建设",
         ] {
@@ -198,6 +212,9 @@ mod tests {
             "冬奥会摄影",
             "二十大新闻中心举行记者招待会",
             "实习生就业 政策解读",
+            "记者观察",
+            "记者：请您介绍一下这座桥的情况",
+            "编辑部的春天",
         ] {
             assert!(!PATTERNS.byline.is_match(line), "{line}");
         }
@@ -216,6 +233,11 @@ mod tests {
             "受访者供图",
             "【东江时报记者 林小满 发自东江】",
             "《东江日报》记者 林小满",
+            "记者王小满",
+            "记者：林小满 编辑：何田",
+            "本报记者 林小满/文 何田/图",
+            "作者｜林小满 编辑｜何田",
+            "界面新闻记者 | 林小满",
             "澎湃新闻记者 林小满",
             "资料图片",
         ] {

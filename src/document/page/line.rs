@@ -109,6 +109,7 @@ fn kind_of(head: &[char], head_text: &str, len: usize, dateline_chars: usize) ->
         && dateline_chars == 0
         && !ends_like_prose(head)
         && !is_table_row(head)
+        && !PATTERNS.caption.is_match(head_text)
     {
         LineKind::Short
     } else {
