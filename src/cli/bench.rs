@@ -52,13 +52,12 @@ pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
     let report = match &args.report {
         Some(path) => {
             let report = earlier(path)?;
-            if args.plot.is_some() && plot::svg(&report).is_none() {
+            if !draw(args, &report)? {
                 return Err(CliError::new(
                     ExitStatus::Input,
                     format!("{} has no case of the encoder to draw", path.display()),
                 ));
             }
-            write_files(args, &report)?;
             report
         }
         None => measure_all(args, printer)?,
@@ -384,12 +383,20 @@ fn write_files(args: &BenchArgs, report: &Report) -> Result<(), CliError> {
     if let Some(path) = &args.output {
         write(path, &json::text(report, true))?;
     }
-    if let Some(path) = &args.plot
-        && let Some(picture) = plot::svg(report)
-    {
-        write(path, &picture)?;
-    }
+    draw(args, report)?;
     Ok(())
+}
+
+/// The picture, if one was asked for; `false` when there is nothing to draw.
+fn draw(args: &BenchArgs, report: &Report) -> Result<bool, CliError> {
+    let Some(path) = &args.plot else {
+        return Ok(true);
+    };
+    let Some(picture) = plot::svg(report) else {
+        return Ok(false);
+    };
+    write(path, &picture)?;
+    Ok(true)
 }
 
 fn measure_error(error: MeasureError) -> CliError {

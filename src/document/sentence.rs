@@ -14,12 +14,22 @@ const MAX_QUOTATION_CHARS: usize = 200;
 /// stay with the sentence they close, and a line end always ends one.
 pub fn sentences(text: &[char]) -> Vec<Span> {
     let mut out = Vec::new();
-    let mut start = 0;
-    for line in text.split_inclusive(|&c| is_line_end(c)) {
-        split_paragraph(text, Span::new(start, start + line.len()), &mut out);
-        start += line.len();
+    for line in line_spans(text, Span::new(0, text.len())) {
+        split_paragraph(text, line, &mut out);
     }
     out
+}
+
+/// The lines of a part of the text, line ends included.
+pub fn line_spans(text: &[char], part: Span) -> impl Iterator<Item = Span> {
+    let mut start = part.start;
+    part.of(text)
+        .split_inclusive(|&c| is_line_end(c))
+        .map(move |line| {
+            let span = Span::new(start, start + line.len());
+            start = span.end;
+            span
+        })
 }
 
 /// Characters that end a line, beside `\n`: form feed and vertical tab (pages of PDF text), Unicode separators.

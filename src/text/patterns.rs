@@ -2,6 +2,7 @@
 
 use regex::Regex;
 use serde::Deserialize;
+use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 #[derive(Deserialize)]
@@ -13,23 +14,13 @@ struct File {
     caption: String,
     enumerator: String,
     lead: String,
-    part: Parts,
-}
-
-/// Pieces that stand in patterns by name, in braces.
-#[derive(Deserialize)]
-struct Parts {
-    h: String,
-    org: String,
-    role: String,
-    names: String,
-    surname: String,
-    done: String,
+    /// Pieces that stand in patterns by name, in braces.
+    part: BTreeMap<String, String>,
 }
 
 /// How lines that are not prose look. All match folded text; the `regex` crate runs them in linear time.
 pub struct Patterns {
-    /// The opening of a report; groups `paper`, `place`, `date`, `people`.
+    /// The opening of a report; groups `paper`, `unknown` (a paper that no pattern names), `place`, `date`, `people`.
     pub dateline: Regex,
     /// A whole line that names authors or photographers.
     pub byline: Regex,
@@ -49,17 +40,12 @@ pub struct Patterns {
 pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     let file: File = toml::from_str(include_str!("../../prompts/patterns.toml"))
         .expect("prompts/patterns.toml is part of the program");
-    let part = &file.part;
     let compile = |pattern: &str| {
-        let pattern = pattern
-            .replace("{org}", &part.org)
-            .replace("{role}", &part.role);
-        let pattern = pattern
-            .replace("{names}", &part.names)
-            .replace("{surname}", &part.surname)
-            .replace("{done}", &part.done);
-        Regex::new(&pattern.replace("{h}", &part.h))
-            .expect("prompts/patterns.toml is part of the program")
+        let named = |pattern: String, (name, part): (&String, &String)| {
+            pattern.replace(&format!("{{{name}}}"), part)
+        };
+        let pattern = file.part.iter().fold(pattern.to_owned(), named);
+        Regex::new(&pattern).expect("prompts/patterns.toml is part of the program")
     };
     Patterns {
         dateline: compile(&file.dateline),
@@ -91,28 +77,12 @@ pub fn dateline_chars(line: &str) -> usize {
     let paper = found.name("paper").map_or("", |paper| paper.as_str());
     let alone = rest.is_empty() && (paper.starts_with('本') || !paper.ends_with('网'));
     // 合作社, 情报: many a word ends like the name of an agency or a paper. The date or the people tell.
-    const NAMED: [&str; 13] = [
-        "新华社",
-        "中新社",
-        "通讯社",
-        "本报",
-        "日报",
-        "晚报",
-        "时报",
-        "早报",
-        "晨报",
-        "商报",
-        "市报",
-        "快报",
-        "周报",
-    ];
-    let any_word =
-        paper.ends_with(['社', '报', '经']) && !NAMED.iter().any(|name| paper.ends_with(name));
-    if any_word && found.name("date").is_none() && found.name("people").is_none() {
+    let sure = found.name("date").is_some() || found.name("people").is_some();
+    if found.name("unknown").is_some() && !sure {
         return 0;
     }
     let followed = alone || rest.starts_with('“') || rest.starts_with("记者");
-    if found.name("date").is_some() || found.name("people").is_some() || set_off || followed {
+    if sure || set_off || followed {
         whole.chars().count()
     } else {
         0

@@ -17,7 +17,7 @@ import sys
 import numpy as np
 
 from .data import for_repair, from_newspaper, rows
-from .prepare import write
+from .prepare import write, write_page
 from .trees import SEED, export, fit, held_out_figures
 
 PAGES = 1600
@@ -47,9 +47,7 @@ def single_pages(articles, out, pages, rng):
                     lines.append(p if rng.random() < 0.5 else "\u3000\u3000" + p.strip())
                     if blank:
                         lines.append("")
-        stem = out / f"page-{n:04}"
-        stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
-        stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold)), encoding="utf8")
+        write_page(out, n, lines, dict(articles=gold))
 
 
 SURNAMES, GIVEN = "王李张刘陈杨黄赵周吴徐孙马朱胡林郭何高罗", "伟芳娜敏静丽强磊军洋艳勇杰涛明超霞平刚桂文辉玲华飞鹏宇"
@@ -110,9 +108,7 @@ def brief_pages(articles, out, pages, rng):
                 lines += [""] * (blanks == "all") + [rng.choice(odd)()]
         if rng.random() < 0.3:
             lines += [rng.choice(heads)() for _ in range(rng.randint(1, 2))]
-        stem = out / f"page-{n:04}"
-        stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
-        stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold)), encoding="utf8")
+        write_page(out, n, lines, dict(articles=gold))
 
 
 def with_deck(title, below, rng):

@@ -20,6 +20,13 @@ def write(path, articles):
             out.write(json.dumps({k: r[k] for k in ("id", "title", "text")}, ensure_ascii=False) + "\n")
 
 
+def write_page(folder, n, lines, gold):
+    """The n-th page of a folder, with what is right about it."""
+    stem = folder / f"page-{n:04}"
+    stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
+    stem.with_suffix(".gold.json").write_text(json.dumps(gold), encoding="utf8")
+
+
 def run(program, arguments, source, target):
     with open(source, "rb") as stdin, open(target, "wb") as stdout:
         subprocess.run([program, *arguments], stdin=stdin, stdout=stdout, check=True)

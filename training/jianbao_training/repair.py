@@ -18,7 +18,7 @@ import sys
 import numpy as np
 
 from .data import for_repair, from_newspaper, held_out, rows, simplified_to_traditional
-from .prepare import write
+from .prepare import write, write_page
 from .trees import SEED, export, fit, held_out_figures
 
 TREES, LEAVES = 300, 31
@@ -120,9 +120,7 @@ def torn_pages(articles, out, pages, rng):
             lines.append(text.translate(TRADITIONAL) if traditional else text)
         rest_of = lambda key: [line_of[joins[key]]] if key in joins else []
         gold = [dict(body=[[line_of[key]] + rest_of(key) for key in reading]) for reading in gold_keys]
-        stem = out / f"page-{n:04}"
-        stem.with_suffix(".txt").write_text("\n".join(lines) + "\n", encoding="utf8")
-        stem.with_suffix(".gold.json").write_text(json.dumps(dict(articles=gold, duplicate_lines=[])), encoding="utf8")
+        write_page(out, n, lines, dict(articles=gold, duplicate_lines=[]))
 
 
 def misread_pages(source, out, rng, pages):

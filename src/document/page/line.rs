@@ -2,7 +2,7 @@
 
 use super::wrap::{self, Printed};
 use crate::document::Span;
-use crate::document::sentence::{is_closing, is_line_end, is_terminal};
+use crate::document::sentence::{is_closing, is_terminal, line_spans};
 use crate::text::fold::{fold, is_han, is_wide};
 use crate::text::patterns::{PATTERNS, dateline_chars};
 
@@ -49,50 +49,37 @@ const PATTERN_CHARS: usize = 160;
 
 /// The lines of `text` that are not blank.
 pub fn lines(text: &[char]) -> Vec<Line> {
-    let printed = printed(text);
-    let continues = wrap::continuations(text, &printed);
-    let mut logical: Vec<(Span, usize)> = Vec::new();
-    for (line, continues) in printed.iter().zip(continues) {
-        match logical.last_mut() {
-            Some((span, _)) if continues => span.end = line.span.end,
-            _ => logical.push((line.span, line.blank_before)),
-        }
-    }
-    let mut out = Vec::new();
-    for (span, blank_before) in logical {
+    let read = |line: Printed| {
+        let span = line.span;
         let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
         let head_text: String = head.iter().collect();
         let dateline_chars = dateline_chars(&head_text);
-        out.push(Line {
+        Line {
             span,
             kind: kind_of(&head, &head_text, span.len(), dateline_chars),
-            blank_before,
+            blank_before: line.blank_before,
             dateline_chars,
-        });
-    }
-    out
+        }
+    };
+    let paragraphs = wrap::unwrapped(text, printed(text));
+    paragraphs.into_iter().map(read).collect()
 }
 
 /// The lines as they are printed, those that are blank only counted.
 fn printed(text: &[char]) -> Vec<Printed> {
     let mut out = Vec::new();
-    let (mut start, mut blank_before) = (0, 0);
-    for raw in text.split_inclusive(|&c| is_line_end(c)) {
-        let whole = Span::new(start, start + raw.len());
-        start = whole.end;
+    let mut blank_before = 0;
+    for whole in line_spans(text, Span::new(0, text.len())) {
         let span = whole.trimmed(text);
         if span.is_empty() {
             blank_before += 1;
             continue;
         }
-        let before = Span::new(whole.start, span.start);
-        let indent = before
-            .of(text)
-            .iter()
-            .map(|&c| 1 + usize::from(c == '\u{3000}'));
+        let before = Span::new(whole.start, span.start).of(text);
+        let columns = before.iter().map(|&c| 1 + usize::from(c == '\u{3000}'));
         out.push(Printed {
             span,
-            indent: indent.sum(),
+            indent: columns.sum(),
             blank_before,
         });
         blank_before = 0;
@@ -120,13 +107,7 @@ fn kind_of(head: &[char], head_text: &str, len: usize, dateline_chars: usize) ->
 /// Ends with a full stop (closing marks aside), perhaps with a credit in brackets after it. Headlines may end with `！` and
 /// `？`, never with `。`.
 fn ends_like_prose(line: &[char]) -> bool {
-    let ends = |line: &[char], stops: &str| {
-        let last = line
-            .iter()
-            .rev()
-            .find(|&&c| !is_closing(c) && !c.is_whitespace());
-        last.is_some_and(|&c| stops.contains(c))
-    };
+    let ends = |line: &[char], stops: &str| last_mark(line).is_some_and(|c| stops.contains(c));
     let before_bracket = matches!(line.last(), Some('）' | ')'))
         .then(|| line.iter().rposition(|c| matches!(c, '（' | '(')))
         .flatten();
@@ -144,8 +125,14 @@ fn ends_like_prose(line: &[char]) -> bool {
 
 /// Ends the way a finished paragraph ends.
 pub fn ends_sentence(line: &[char]) -> bool {
-    let last = line.iter().rev().find(|&&c| !is_closing(c));
-    last.is_some_and(|&c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；'))
+    last_mark(line).is_some_and(|c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；'))
+}
+
+/// What a line ends with, closing marks and white space aside.
+pub(super) fn last_mark(line: &[char]) -> Option<char> {
+    let last = line.iter().rev();
+    last.copied()
+        .find(|&c| !is_closing(c) && !c.is_whitespace())
 }
 
 /// A row of a table: four cells or more, numbers in half of them. It ends where it ends.
@@ -180,16 +167,11 @@ pub fn closes_foreign_bracket(line: &[char]) -> bool {
 /// A line counts as spaced out when four in ten of its neighbouring Chinese characters are apart; a space
 /// between two names or two decks in an ordinary line stays.
 pub fn pieces(text: &[char], span: Span) -> Vec<Span> {
-    let mut start = span.start;
-    let mut out = Vec::new();
-    for printed in span.of(text).split_inclusive(|&c| is_line_end(c)) {
-        let line = Span::new(start, start + printed.len()).trimmed(text);
-        start += printed.len();
-        if !line.is_empty() {
-            out.extend(pieces_of_line(text, line));
-        }
-    }
-    out
+    line_spans(text, span)
+        .map(|line| line.trimmed(text))
+        .filter(|line| !line.is_empty())
+        .flat_map(|line| pieces_of_line(text, line))
+        .collect()
 }
 
 fn pieces_of_line(text: &[char], span: Span) -> Vec<Span> {

@@ -5,12 +5,12 @@
 //! on in the next one, unless that is set off as this page sets paragraphs off: by white space before it, by a blank line;
 //! where it does neither, a full stop at the line's end has to do.
 
-use super::line::is_table_row;
+use super::line::{is_table_row, last_mark};
 use crate::document::Span;
-use crate::document::sentence::{is_closing, is_terminal};
+use crate::document::sentence::is_terminal;
 use crate::text::fold::is_wide;
 
-/// A line as it is printed.
+/// A line as it is printed, or several that a width broke.
 pub(super) struct Printed {
     /// Without white space at its ends.
     pub span: Span,
@@ -54,8 +54,21 @@ const MIN_OPEN_SHARE: f32 = 0.6;
 /// Columns that set the beginning of a paragraph off.
 const INDENT: usize = 2;
 
+/// Lines together with those that go on with them.
+pub(super) fn unwrapped(text: &[char], lines: Vec<Printed>) -> Vec<Printed> {
+    let continues = continuations(text, &lines);
+    let mut out: Vec<Printed> = Vec::with_capacity(lines.len());
+    for (line, continues) in lines.into_iter().zip(continues) {
+        match out.last_mut() {
+            Some(paragraph) if continues => paragraph.span.end = line.span.end,
+            _ => out.push(line),
+        }
+    }
+    out
+}
+
 /// Of each line, whether it goes on with the one before.
-pub(super) fn continuations(text: &[char], lines: &[Printed]) -> Vec<bool> {
+fn continuations(text: &[char], lines: &[Printed]) -> Vec<bool> {
     let mut out = vec![false; lines.len()];
     let wrapped = MEASURES
         .iter()
@@ -143,8 +156,7 @@ impl Wrapped {
 }
 
 fn ends_sentence(line: &[char]) -> bool {
-    let last = line.iter().rev().find(|&&c| !is_closing(c));
-    last.is_some_and(|&c| is_terminal(c))
+    last_mark(line).is_some_and(is_terminal)
 }
 
 #[cfg(test)]
