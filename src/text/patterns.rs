@@ -1,14 +1,16 @@
 //! The regular expressions of `prompts/patterns.toml`.
 
-use regex::Regex;
+use crate::document::Span;
+use regex::{Captures, Match, Regex};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
 #[derive(Deserialize)]
 struct File {
-    dateline: String,
+    dateline: Vec<String>,
     byline: String,
+    names: String,
     photo_credit: String,
     furniture: String,
     caption: String,
@@ -20,10 +22,12 @@ struct File {
 
 /// How lines that are not prose look. All match folded text; the `regex` crate runs them in linear time.
 pub struct Patterns {
-    /// The opening of a report; groups `paper`, `unknown` (a paper that no pattern names), `place`, `date`, `people`.
-    pub dateline: Regex,
+    /// How a report opens, the likeliest first; see [`dateline`] for their groups.
+    dateline: Vec<Regex>,
     /// A whole line that names authors or photographers.
     pub byline: Regex,
+    /// Nothing but names in brackets, as a report may end: `（何田 林小满）`.
+    pub names: Regex,
     /// A byline that credits a photograph.
     pub photo_credit: Regex,
     /// A whole line that belongs to the page and to no article.
@@ -44,12 +48,19 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         let named = |pattern: String, (name, part): (&String, &String)| {
             pattern.replace(&format!("{{{name}}}"), part)
         };
-        let pattern = file.part.iter().fold(pattern.to_owned(), named);
+        let filled = |pattern: String| file.part.iter().fold(pattern, named);
+        // A part may name others, and those others.
+        let pattern = filled(filled(filled(pattern.to_owned())));
         Regex::new(&pattern).expect("prompts/patterns.toml is part of the program")
     };
     Patterns {
-        dateline: compile(&file.dateline),
+        dateline: file
+            .dateline
+            .iter()
+            .map(|pattern| compile(pattern))
+            .collect(),
         byline: compile(&file.byline),
+        names: compile(&file.names),
         photo_credit: compile(&file.photo_credit),
         furniture: compile(&file.furniture),
         caption: compile(&file.caption),
@@ -58,36 +69,89 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     }
 });
 
-/// How many characters of a line (folded) are a dateline; 0 when it opens with none.
+/// What a line opens with before its text, in characters of the line.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Opening {
+    /// Length of it all, with white space and marks after it.
+    pub chars: usize,
+    pub paper: Option<Span>,
+    pub place: Option<Span>,
+    pub date: Option<Span>,
+    /// Who is named, in order.
+    pub people: Vec<Span>,
+}
+
+/// The dateline or credit that a (folded) line opens with.
 ///
-/// Without a date or names in brackets, the dateline must be set off by a mark, a space, a quotation or `记者`:
-/// `本报讯 记者从…` is one, `国家电网公司…` (电 as in 电网) is not.
+/// Without a date or names, a dateline must be set off by a mark, a space, a quotation or `记者`: `本报讯 记者从…` is one,
+/// `国家电网公司…` (电 as in 电网) is not.
+pub fn opening(line: &str) -> Option<Opening> {
+    let mut found = PATTERNS.dateline.iter().filter_map(|p| p.captures(line));
+    found.find_map(|found| read(line, &found))
+}
+
+/// How many characters of a line (folded) its [`opening`] has; 0 when there is none.
 pub fn dateline_chars(line: &str) -> usize {
-    let Some(found) = PATTERNS.dateline.captures(line) else {
-        return 0;
-    };
+    opening(line).map_or(0, |opening| opening.chars)
+}
+
+fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
     let whole = found.get(0).map_or("", |m| m.as_str());
     let rest = &line[whole.len()..];
-    let set_off = whole.ends_with(|c: char| c.is_whitespace() || "：:】]".contains(c));
+    let paper = found.name("paper").or(found.name("unknown"));
+    let people: Vec<Match<'_>> = ["people", "reporting", "listed"]
+        .into_iter()
+        .filter_map(|name| found.name(name))
+        .collect();
+    let dated = found.name("date").is_some();
     // 通讯 is a kind of report, not the end of a dateline.
-    if found.name("date").is_none() && whole.contains("通讯") && !whole.contains("通讯员") {
-        return 0;
+    if !dated && whole.contains("通讯") && !whole.contains("通讯员") {
+        return None;
+    }
+    // What somebody reports belongs to the text (…社9月1日报道，); and a credit is left whole (记者 何田 通讯员 周默为…).
+    let reported = whole.trim_end().ends_with("报道");
+    let credited_too = ["记者", "通讯员", "实习"]
+        .iter()
+        .any(|role| rest.starts_with(role));
+    if reported && rest.starts_with(['，', ',', '说', '称', '了', '指'])
+        || paper.is_none() && credited_too
+    {
+        return None;
+    }
+    // 合作社, 情报: many a word ends like the name of an agency or a paper. The date or the people tell.
+    let sure = dated || !people.is_empty() || whole.contains("快讯");
+    if found.name("paper").is_none() && !sure {
+        return None;
     }
     // A line that is nothing else names a paper: 发电 closes many a headline.
-    let paper = found.name("paper").map_or("", |paper| paper.as_str());
-    let alone = rest.is_empty() && (paper.starts_with('本') || !paper.ends_with('网'));
-    // 合作社, 情报: many a word ends like the name of an agency or a paper. The date or the people tell.
-    let sure = found.name("date").is_some() || found.name("people").is_some();
-    if found.name("unknown").is_some() && !sure {
-        return 0;
+    let named = paper.is_none_or(|m| m.as_str().starts_with('本') || !m.as_str().ends_with('网'));
+    let alone = rest.is_empty() && named;
+    let comma = rest.starts_with(['，', ',']) && named;
+    let set_off = whole.ends_with(|c: char| c.is_whitespace() || "：:】]）)〕".contains(c));
+    let followed = alone || comma || rest.starts_with('“') || rest.starts_with("记者");
+    if !(sure || set_off || followed) {
+        return None;
     }
-    let followed = alone || rest.starts_with('“') || rest.starts_with("记者");
-    if sure || set_off || followed {
-        whole.chars().count()
-    } else {
-        0
-    }
+    let span = |found: Match<'_>| {
+        let text = found.as_str();
+        let from = text.len() - text.trim_start_matches(SEPARATORS).len();
+        let start = line[..found.start() + from].chars().count();
+        let len = text.trim_matches(SEPARATORS).chars().count();
+        Some(Span::new(start, start + len)).filter(|span| !span.is_empty())
+    };
+    Some(Opening {
+        chars: whole.chars().count() + usize::from(comma),
+        paper: paper.and_then(span),
+        place: ["place", "where"]
+            .iter()
+            .find_map(|name| span(found.name(name)?)),
+        date: found.name("date").and_then(span),
+        people: people.into_iter().filter_map(span).collect(),
+    })
 }
+
+/// What stands between the parts of a dateline.
+const SEPARATORS: [char; 5] = [' ', '\t', '/', '／', '、'];
 
 #[cfg(test)]
 mod tests {
@@ -102,6 +166,11 @@ mod tests {
             "国网南网将实现跨电网常态化电力交易",
             "东江日报长篇通讯：大桥是怎样建成的",
             "海上风电场全容量并网发电",
+            "据东江广播公司2月18日报道，大桥今天通车。",
+            "东江通讯社9月1日报道说，大桥今天通车。",
+            "东江新闻记者 何田 通讯员 林 小满为大家讲述。",
+            "（大桥今天通车）",
+            "记者何田报道了大桥通车的消息。",
             "供销社用电 一年省三成",
             "喜报传讯：三连冠",
         ] {
@@ -119,10 +188,56 @@ mod tests {
             "新华社北京九月十二日电 ",
             "本报3月1日东江讯（记者 林小满）",
             "法新社巴黎1月7日电 ",
+            "东江社3月1日电，",
+            "东江经济日报-东江经济网东江3月1日讯（记者 何田）",
+            "东江青年报客户端东江3月1日电（东青报·东青网记者 何田）",
+            "东江之家 3 月 1 日消息，",
+            "东江汇3月1日丨",
+            "东江报快讯 ",
+            "新华社东江3月1日新媒体专电（记者何田）",
+            "据新华社平壤／首尔1月7日电 ",
+            "（中央社记者何田台北5日电）",
+            "（记者何田／台北报导）",
+            "【东江时报综合报道】",
+            "【东江网报道 记者 何田】",
+            "【大东江报讯】",
+            "（新华社东江3月1日电 记者何田、林小满）",
+            "记者何田报道：",
+            "通讯员何田 记者林小满报道：",
+            "记者何田／台北报导 ",
+            "东江新闻记者 何田 ",
         ] {
             let line = format!("{dateline}大桥今天通车。");
             assert_eq!(dateline_chars(&line), dateline.chars().count(), "{line}");
         }
+    }
+
+    #[test]
+    fn datelines_have_parts() {
+        let parts = |line: &str| {
+            let chars: Vec<char> = line.chars().collect();
+            let found = opening(line).unwrap();
+            let text = |part: Option<Span>| part.map_or(String::new(), |part| part.text(&chars));
+            let people: Vec<String> = found.people.iter().map(|part| part.text(&chars)).collect();
+            let (paper, place, date) = (text(found.paper), text(found.place), text(found.date));
+            [paper, place, date, people.join("|")]
+        };
+        assert_eq!(
+            parts("（中央社记者何田台北5日电）大桥通车。"),
+            ["中央社", "台北", "5日", "记者何田"]
+        );
+        assert_eq!(
+            parts("本报讯 记者何田报道：大桥通车。"),
+            ["本报", "", "", "记者何田"]
+        );
+        assert_eq!(
+            parts("东江网、东江网客户端东江3月1日消息(东江网记者 何田)大桥通车。"),
+            ["东江网", "东江", "3月1日", "(东江网记者 何田)"]
+        );
+        assert_eq!(
+            parts("记者何田／台北报导 大桥通车。"),
+            ["", "台北", "", "记者何田"]
+        );
     }
 
     #[test]

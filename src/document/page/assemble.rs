@@ -22,7 +22,7 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
                 below_body = false;
             }
             BlockKind::Byline => {
-                current.add_credits(credits(&block.span.text(text)));
+                push_byline(block.span.of(text), &mut current);
                 push_credit(text, &line::pieces(text, block.span), &mut current);
             }
             // It stands in its paragraph already.
@@ -110,6 +110,17 @@ fn push_paragraph<'a>(
     article
         .asides
         .extend(asides.map(|aside| aside.shifted(start)));
+}
+
+/// Names who a line that is a credit names, or where and when one that is a dateline.
+fn push_byline(line: &[char], article: &mut Article) {
+    let opening = opening(line);
+    if opening.chars == line.len() && opening.dateline.is_some() {
+        article.dateline = article.dateline.take().or(opening.dateline);
+        article.add_credits(opening.credits);
+    } else {
+        article.add_credits(credits(&line.iter().collect::<String>()));
+    }
 }
 
 /// Adds a line that is a credit and nothing else. In brackets below the text it is the text's last line, an aside.
@@ -227,6 +238,28 @@ mod tests {
         );
         assert_eq!(read(&article), "大桥今天通车。\n市民走上大桥。");
         assert_eq!(article.credit_spans.len(), 1);
+    }
+
+    #[test]
+    fn a_dateline_in_brackets_may_close_an_article() {
+        let article = article(&["大桥今天通车。", "（新华社东江3月5日电 记者何晓、林小满）"]);
+        assert_eq!(read(&article), "大桥今天通车。");
+        assert_eq!(article.byline, ["记者何晓、林小满"]);
+        assert_eq!(article.dateline.unwrap().place.as_deref(), Some("东江"));
+    }
+
+    #[test]
+    fn a_name_alone_in_brackets_is_who_wrote_it() {
+        let article = article(&[
+            "（何晓）大桥今天通车。",
+            "市民走上大桥。（林小满）",
+            "天气晴朗。（黄山市）",
+        ]);
+        assert_eq!(
+            read(&article),
+            "大桥今天通车。\n市民走上大桥。\n天气晴朗。（黄山市）"
+        );
+        assert_eq!(article.byline, ["何晓", "林小满"]);
     }
 
     #[test]

@@ -1,9 +1,10 @@
 //! Datelines and credits at either end of a paragraph.
 
 use super::line;
-use crate::document::Dateline;
+use crate::document::{Dateline, Span};
 use crate::text::fold::fold;
-use crate::text::patterns::{PATTERNS, dateline_chars};
+use crate::text::patterns::{self, PATTERNS};
+use crate::text::words::{WordClass, words};
 
 /// What of a paragraph is looked at for a dateline.
 const HEAD_CHARS: usize = 160;
@@ -24,11 +25,19 @@ pub(super) fn opening(paragraph: &[char]) -> Opening {
     let mut out = Opening::default();
     let head = fold(&paragraph[..paragraph.len().min(HEAD_CHARS)]);
     let folded: String = head.iter().collect();
-    let dateline = dateline_chars(&folded);
-    if dateline > 0 {
-        let printed: String = paragraph[..dateline].iter().collect();
-        (out.dateline, out.credits) = read_dateline(&printed, &head[..dateline]);
-        out.chars = dateline + blank(&paragraph[dateline..]);
+    if let Some(found) = patterns::opening(&folded) {
+        // Folding keeps every place: what was found stands there as printed.
+        let printed = |part: Span| part.text(paragraph).trim().to_owned();
+        out.chars = found.chars + blank(&paragraph[found.chars..]);
+        out.dateline = found.paper.map(|paper| Dateline {
+            paper: printed(paper),
+            place: found.place.map(printed),
+            date: found.date.map(printed),
+        });
+        let people = found.people.into_iter();
+        out.credits = people
+            .flat_map(|people| credits(&printed(people)))
+            .collect();
     }
     let credit = leading_credit(&paragraph[out.chars..]);
     if credit > 0 {
@@ -80,41 +89,22 @@ pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
 }
 
 fn is_byline(printed: &[char]) -> bool {
-    PATTERNS
-        .byline
-        .is_match(&fold(printed).into_iter().collect::<String>())
+    let folded = fold(printed);
+    let line: String = folded.iter().collect();
+    PATTERNS.byline.is_match(&line) || (PATTERNS.names.is_match(&line) && !is_word(&folded))
 }
 
-/// Reads the groups of a dateline. `folded` has the same characters as `printed`, folded.
-fn read_dateline(printed: &str, folded: &[char]) -> (Option<Dateline>, Vec<String>) {
-    let folded: String = folded.iter().collect();
-    let Some(groups) = PATTERNS.dateline.captures(&folded) else {
-        return (None, Vec::new());
-    };
-    let printed: Vec<char> = printed.chars().collect();
-    let group = |name: &str| {
-        let found = groups.name(name)?;
-        let start = folded[..found.start()].chars().count();
-        let len = found.as_str().chars().count();
-        let text: String = printed[start..start + len].iter().collect();
-        Some(text.trim().to_owned()).filter(|text| !text.is_empty())
-    };
-    let people = group("people")
-        .map(|people| credits(&people))
-        .unwrap_or_default();
-    let dateline = group("paper").map(|paper| Dateline {
-        paper,
-        place: group("place"),
-        date: group("date"),
-    });
-    (dateline, people)
+/// Whether what stands in brackets is a word of the dictionary and no name: `（黄山市）`.
+fn is_word(in_brackets: &[char]) -> bool {
+    let words = words(&in_brackets[1..in_brackets.len() - 1]);
+    matches!(words[..], [word] if word.class != WordClass::Person)
 }
 
 /// The credits of a byline: one entry a role, brackets and marks removed.
 ///
 /// `（全媒体记者 曹娟 通讯员 陶韬）` → `全媒体记者 曹娟`, `通讯员 陶韬`.
 pub(super) fn credits(printed: &str) -> Vec<String> {
-    const ROLES: [&str; 3] = ["通讯员", "实习生", "摄影记者"];
+    const ROLES: [&str; 4] = ["记者", "通讯员", "实习生", "撰稿人"];
     let bare =
         printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎□▲△".contains(c));
     let mut entries: Vec<String> = Vec::new();
@@ -122,9 +112,7 @@ pub(super) fn credits(printed: &str) -> Vec<String> {
         let folded: String = fold(&word.chars().collect::<Vec<_>>())
             .into_iter()
             .collect();
-        let opens = entries.is_empty()
-            || ROLES.iter().any(|role| folded.starts_with(role))
-            || folded.ends_with("记者");
+        let opens = entries.is_empty() || ROLES.iter().any(|role| folded.contains(role));
         match entries.last_mut() {
             Some(entry) if !opens => {
                 entry.push(' ');
@@ -178,5 +166,7 @@ mod tests {
     fn one_entry_a_role() {
         let found = credits("（全媒体记者 林小满 通讯员 何晓 周默）");
         assert_eq!(found, ["全媒体记者 林小满", "通讯员 何晓 周默"]);
+        let found = credits("（通讯员林小满 记者何晓）");
+        assert_eq!(found, ["通讯员林小满", "记者何晓"]);
     }
 }

@@ -40,6 +40,8 @@ impl Line {
 
 /// Longer lines are never headlines.
 pub const MAX_HEADLINE_CHARS: usize = 64;
+/// A longer line is no byline.
+const MAX_BYLINE_CHARS: usize = 60;
 /// A line longer than this that ends with a colon is a sentence.
 const ANNOUNCING_CHARS: usize = 18;
 /// A longer line is prose, whatever spaces it has.
@@ -53,10 +55,17 @@ pub fn lines(text: &[char]) -> Vec<Line> {
         let span = line.span;
         let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
         let head_text: String = head.iter().collect();
-        let dateline_chars = dateline_chars(&head_text);
+        let is_byline = span.len() <= MAX_BYLINE_CHARS && PATTERNS.byline.is_match(&head_text);
+        let dateline_chars = if is_byline {
+            0
+        } else {
+            dateline_chars(&head_text)
+        };
+        // Nothing but a dateline in brackets closes an article, or stands alone below its headline.
+        let is_credit = is_byline || (dateline_chars == span.len() && in_brackets(&head));
         Line {
             span,
-            kind: kind_of(&head, &head_text, span.len(), dateline_chars),
+            kind: kind_of(&head, &head_text, span.len(), dateline_chars, is_credit),
             blank_before: line.blank_before,
             dateline_chars,
         }
@@ -87,10 +96,16 @@ fn printed(text: &[char]) -> Vec<Printed> {
     out
 }
 
-fn kind_of(head: &[char], head_text: &str, len: usize, dateline_chars: usize) -> LineKind {
+fn kind_of(
+    head: &[char],
+    head_text: &str,
+    len: usize,
+    dateline_chars: usize,
+    is_credit: bool,
+) -> LineKind {
     if len <= 80 && dateline_chars == 0 && PATTERNS.furniture.is_match(head_text) {
         LineKind::Furniture
-    } else if len <= 60 && dateline_chars == 0 && PATTERNS.byline.is_match(head_text) {
+    } else if is_credit {
         LineKind::Byline
     } else if len <= MAX_HEADLINE_CHARS
         && dateline_chars == 0
