@@ -42,7 +42,7 @@ pub struct Article {
     /// Places in `text`: paragraphs that are headings, list items or verse.
     pub headings: Vec<Span>,
     /// Places in `text`, in order: datelines and credits that a paragraph opens or ends with, and lines that are a
-    /// credit in brackets, with the line end before them. They are printed, not analysed.
+    /// credit in brackets or boilerplate, with the line end before them. They are printed, not analysed.
     pub asides: Vec<Span>,
 }
 
@@ -78,6 +78,21 @@ impl Article {
                 self.byline.push(credit);
             }
         }
+    }
+
+    /// Places of the paragraphs in `text`.
+    pub fn paragraphs(&self) -> Vec<Span> {
+        let ends = self.paragraph_starts.iter().skip(1).copied();
+        let ends = ends.chain([self.spans.len()]);
+        let mut start = 0;
+        (self.paragraph_starts.iter().zip(ends))
+            .map(|(&from, to)| {
+                let len: usize = self.spans[from..to].iter().map(|span| span.len()).sum();
+                let paragraph = Span::new(start, start + len);
+                start = paragraph.end + 1;
+                paragraph
+            })
+            .collect()
     }
 
     pub fn has_body(&self) -> bool {

@@ -5,5 +5,6 @@ pub mod document_frequency;
 pub mod fold;
 pub mod hash;
 pub mod lexicon;
+pub mod names;
 pub mod patterns;
 pub mod words;

@@ -11,10 +11,17 @@ struct File {
     dateline: Vec<String>,
     byline: String,
     names: String,
+    reporting: String,
+    signature: String,
+    speech: String,
+    salutation: String,
     photo_credit: String,
     furniture: String,
+    beside_furniture: String,
     caption: String,
+    boilerplate: String,
     enumerator: String,
+    list_mark: String,
     lead: String,
     /// Pieces that stand in patterns by name, in braces.
     part: BTreeMap<String, String>,
@@ -26,16 +33,30 @@ pub struct Patterns {
     dateline: Vec<Regex>,
     /// A whole line that names authors or photographers.
     pub byline: Regex,
-    /// Nothing but names in brackets, as a report may end: `（何田 林小满）`.
+    /// Nothing but what may be names: `何田 林小满`.
     pub names: Regex,
+    /// What a credit may end with besides names: `报道`, `发自东江`.
+    pub reporting: Regex,
+    /// Who wrote it and what he is, below a headline: `东江大学教授 何田`.
+    pub signature: Regex,
+    /// A line of an interview: `问：…`.
+    pub speech: Regex,
+    /// Whom a letter or notice addresses: `各有关单位：`.
+    pub salutation: Regex,
     /// A byline that credits a photograph.
     pub photo_credit: Regex,
     /// A whole line that belongs to the page and to no article.
     pub furniture: Regex,
+    /// Furniture where other furniture stands beside it or no text above it: dates, addresses.
+    pub beside_furniture: Regex,
     /// The opening of a caption.
     pub caption: Regex,
+    /// A paragraph that is printed with articles and says nothing of them: rights, risks, subscriptions, captions.
+    pub boilerplate: Regex,
     /// The opening of a numbered or marked line.
     pub enumerator: Regex,
+    /// The number or mark that a sentence of a list opens with, or who speaks in an interview.
+    pub list_mark: Regex,
     /// The first words of a news lead.
     pub lead: Regex,
 }
@@ -61,10 +82,17 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
             .collect(),
         byline: compile(&file.byline),
         names: compile(&file.names),
+        reporting: compile(&file.reporting),
+        signature: compile(&file.signature),
+        speech: compile(&file.speech),
+        salutation: compile(&file.salutation),
         photo_credit: compile(&file.photo_credit),
         furniture: compile(&file.furniture),
+        beside_furniture: compile(&file.beside_furniture),
         caption: compile(&file.caption),
+        boilerplate: compile(&file.boilerplate),
         enumerator: compile(&file.enumerator),
+        list_mark: compile(&file.list_mark),
         lead: compile(&file.lead),
     }
 });
@@ -99,7 +127,7 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
     let whole = found.get(0).map_or("", |m| m.as_str());
     let rest = &line[whole.len()..];
     let paper = found.name("paper").or(found.name("unknown"));
-    let people: Vec<Match<'_>> = ["people", "reporting", "listed"]
+    let people: Vec<Match<'_>> = ["people", "correspondent", "reporting", "listed"]
         .into_iter()
         .filter_map(|name| found.name(name))
         .collect();
@@ -119,7 +147,8 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
         return None;
     }
     // 合作社, 情报: many a word ends like the name of an agency or a paper. The date or the people tell.
-    let sure = dated || !people.is_empty() || whole.contains("快讯");
+    let sure =
+        dated || !people.is_empty() || whole.contains("快讯") || found.name("gathered").is_some();
     if found.name("paper").is_none() && !sure {
         return None;
     }
@@ -142,7 +171,7 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
     Some(Opening {
         chars: whole.chars().count() + usize::from(comma),
         paper: paper.and_then(span),
-        place: ["place", "where"]
+        place: ["place", "from", "where"]
             .iter()
             .find_map(|name| span(found.name(name)?)),
         date: found.name("date").and_then(span),
@@ -198,6 +227,13 @@ mod tests {
             "据新华社平壤／首尔1月7日电 ",
             "（中央社记者何田台北5日电）",
             "（记者何田／台北报导）",
+            "（记者何小田台北报导）",
+            "【东江专讯】",
+            "〔即时新闻／综合报导〕",
+            "【综合报道】",
+            "【本报综合】",
+            "中央社记者何田台北4日电 ",
+            "本报讯 记者何田报道 ",
             "【东江时报综合报道】",
             "【东江网报道 记者 何田】",
             "【大东江报讯】",
@@ -313,7 +349,6 @@ mod tests {
             "文/图 于晴",
             "◎文/图 本报记者 于晴",
             "○本报记者 于晴",
-            "□ 于晴 何田",
             "特约撰稿 于晴",
             "受访者供图",
             "【东江时报记者 林小满 发自东江】",

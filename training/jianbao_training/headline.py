@@ -58,63 +58,168 @@ ODD = ("资料图片 受访者供图 广告 相关链接 新闻链接 延伸阅�
        "天天特价欢迎选购 盛夏钜惠全场五折起 名师授课小班教学 诚聘英才待遇优厚").split()
 
 
-def brief_pages(articles, out, pages, rng):
-    """Pages of short reports, as local papers print them: a dateline, a credit or nothing in front of the text, page heads,
-    labels and odd lines between the reports."""
-    out.mkdir(parents=True, exist_ok=True)
-    name = lambda: rng.choice(SURNAMES) + "".join(rng.sample(GIVEN, rng.choice([1, 1, 2])))
-    date = lambda: f"{rng.randint(1, 12)}月{rng.randint(1, 28)}日"
-    openings = [lambda: f"本报讯（记者 {name()}）", lambda: f"本报讯（记者 {name()} 通讯员 {name()}）", lambda: f"本报讯（通讯员{name()}）",
-                lambda: f"本报讯 记者{name()}报道：", lambda: f"新华社{rng.choice(PLACES)}{date()}电（记者{name()}、{name()}）",
-                lambda: f"{rng.choice(PAPERS)}讯（记者 {name()}）", lambda: f"本报{rng.choice(PLACES)}{date()}电 ", lambda: ""]
-    bylines = [lambda: f"本报记者 {name()}", lambda: f"□ {name()}", lambda: f"记者 {name()} 通讯员 {name()}", lambda: f"文/图 本报记者 {name()}"]
-    heads = [lambda: rng.choice(PAPERS), lambda: f"{rng.choice(LABELS)} 0{rng.randint(1, 8)}", lambda: f"第{rng.randint(1, 16)}版 {rng.choice(LABELS)}",
-             lambda: f"202{rng.randint(0, 6)}年{date()} 星期{rng.choice('一二三四五六日')}", lambda: rng.choice(LABELS),
-             lambda: f"责任编辑 {name()} 版式 {name()}", lambda: f"A0{rng.randint(1, 9)}·{rng.choice(LABELS)}"]
-    odd = [lambda: rng.choice(ODD), lambda: rng.choice(LABELS), lambda: f"{name()} 摄", lambda: f"制图：{name()}"]
-    for n in range(pages):
-        lines, gold = [], []
-        blanks = rng.choice(["none", "articles", "all"])
-        usual, credited, decked = rng.choice(openings), rng.random() < 0.25, rng.choice([0, 0, 0.2])
-        clutter = rng.choice([0, 0, 0.2, 0.4])
-        if rng.random() < 0.5:
-            lines += [rng.choice(heads)() for _ in range(rng.randint(1, 3))]
-        for r in rng.sample(articles, rng.randint(3, 9)):
-            if lines and blanks != "none":
-                lines.append("")
-            title_lines = []
-            for deck in r["title"].split():
-                title_lines.append(len(lines))
-                lines.append(deck)
-            sentences = [s for p in r["text"].split("\n") for s in re.findall("[^。！？]+[。！？][”’）]*", p.strip())]
-            body = "".join(sentences[:rng.randint(1, 6)]) or r["text"][:80] + "。"
-            if rng.random() < decked:
-                clauses = [c for c in re.split("[，。；：]", body) if 7 <= len(c) <= 20]
-                if clauses:
-                    title_lines.append(len(lines))
-                    lines.append(rng.choice(["", "", "——"]) + rng.choice(clauses))
-            gold.append(dict(title_lines=title_lines))
-            if credited and rng.random() < 0.8:
-                lines.append(rng.choice(bylines)())
-            opening = (usual if rng.random() < 0.85 else rng.choice(openings))()
+BOXES = "链接 相关链接 新闻链接 延伸阅读 新闻延伸 新闻背景 背景 名词解释 编后 编者按 编后语 记者手记 采访手记 核心提示 短评 点评 专家点评 提醒 小贴士 数读 人物名片 案情回顾 法官说法 律师说法".split()
+NOTICES = [("遗失声明", "{c}遗失公章一枚，编号{n}，声明作废。"), ("遗失声明", "{p}遗失身份证，证号{n}，声明作废。"), ("注销公告", "{c}经股东会决议，拟向登记机关申请注销登记，请债权人于本公告之日起四十五日内申报债权。"),
+           ("减资公告", "{c}拟将注册资本由人民币500万元减少至100万元，请债权人自公告之日起四十五日内要求清偿债务。"), ("招标公告", "{c}办公楼改造工程现公开招标，欢迎合格的施工单位报名，报名截止{d}，电话{n}。"),
+           ("停电公告", "因线路检修，{d}8时至17时下列线路停电，敬请用户提前做好准备。"), ("公告", "{p}：本院受理原告{p}诉你民间借贷纠纷一案，现依法向你公告送达起诉状副本，逾期将依法缺席裁判。"),
+           ("更正启事", "本报{d}刊登的文章中，有一处数字有误，特此更正，并向读者致歉。"), ("招聘启事", "{c}因业务发展需要，招聘会计两名、司机一名，待遇面议，联系电话{n}。"), ("通知", "{c}全体股东：兹定于{d}召开股东会，请准时参加。"),
+           ("寻人启事", "{p}，女，七十一岁，{d}离家未归，有知其下落者请与家人联系，电话{n}，必有重谢。"), ("拍卖公告", "受委托，定于{d}公开拍卖旧车一批，有意者请携有效证件办理竞买手续，电话{n}。")]
+
+
+def clauses_of(text, least=7, most=20):
+    return [c for c in re.split("[，。；：！？“”]", text) if least <= len(c) <= most]
+
+
+class Brief:
+    """How one page of a local paper is set, and its lines: a dateline, a credit or nothing in front of a report; features
+    and commentaries among the reports, some with headings or as interviews; notices; page heads, labels, signatures and
+    odd lines between them."""
+
+    def __init__(self, rng):
+        self.rng, self.lines, self.gold = rng, [], []
+        name, date = self.name, self.date
+        self.openings = [lambda: f"本报讯（记者 {name()}）", lambda: f"本报讯（记者 {name()} 通讯员 {name()}）", lambda: f"本报讯（通讯员{name()}）",
+                         lambda: f"本报讯 记者{name()}报道：", lambda: f"新华社{rng.choice(PLACES)}{date()}电（记者{name()}、{name()}）",
+                         lambda: f"{rng.choice(PAPERS)}讯（记者 {name()}）", lambda: f"本报{rng.choice(PLACES)}{date()}电 ", lambda: ""]
+        self.bylines = [lambda: f"本报记者 {name()}", lambda: f"□ {name()}", lambda: f"记者 {name()} 通讯员 {name()}", lambda: f"文/图 本报记者 {name()}"]
+        self.heads = [lambda: rng.choice(PAPERS), lambda: f"{rng.choice(LABELS)} 0{rng.randint(1, 8)}", lambda: f"第{rng.randint(1, 16)}版 {rng.choice(LABELS)}",
+                      lambda: f"202{rng.randint(0, 6)}年{date()} 星期{rng.choice('一二三四五六日')}", lambda: rng.choice(LABELS),
+                      lambda: f"责任编辑 {name()} 版式 {name()}", lambda: f"A0{rng.randint(1, 9)}·{rng.choice(LABELS)}"]
+        self.odd = [lambda: rng.choice(ODD), lambda: rng.choice(LABELS), lambda: f"{name()} 摄", lambda: f"制图：{name()}"]
+        self.signatures = [name, lambda: f"{rng.choice(PLACES)} {name()}", lambda: f"{rng.choice(PLACES)}市民 {name()}", lambda: f"（{name()}）",
+                           lambda: f"{rng.choice(PLACES)}市{rng.choice(LABELS)}局", lambda: f"202{rng.randint(0, 6)}年{date()}", lambda: f"一位{rng.choice(['读者', '家长', '老党员'])}"]
+        # White space before headlines, also below them, between all paragraphs, or none.
+        self.blanks = rng.choice(["none", "articles", "titles", "all"])
+        self.usual, self.credited, self.decked = rng.choice(self.openings), rng.random() < 0.25, rng.choice([0, 0, 0.2])
+        self.clutter, self.signed = rng.choice([0, 0, 0.2, 0.4]), rng.choice([0, 0, 0.3])
+        self.boxed, self.digest = rng.choice([0, 0, 0.25]), rng.random() < 0.07
+        # The share of what opens like no report: features, commentaries, letters.
+        self.bare = rng.choice([0, 0, 0.2, 0.5, 1])
+        self.indent = rng.choice(["", "\u3000\u3000"])
+
+    def name(self):
+        return self.rng.choice(SURNAMES) + "".join(self.rng.sample(GIVEN, self.rng.choice([1, 1, 2])))
+
+    def date(self):
+        return f"{self.rng.randint(1, 12)}月{self.rng.randint(1, 28)}日"
+
+    def some(self, makers, most):
+        self.lines += [self.rng.choice(makers)() for _ in range(self.rng.randint(1, most))]
+
+    def titled(self, decks):
+        if self.lines and self.blanks != "none":
+            self.lines.append("")
+        self.gold.append(dict(title_lines=list(range(len(self.lines), len(self.lines) + len(decks)))))
+        self.lines += decks
+
+    def prose(self, paragraphs):
+        for k, paragraph in enumerate(paragraphs):
+            if paragraph and (self.blanks == "all" or self.blanks == "titles" and k == 0):
+                self.lines.append("")
+            self.lines.append(paragraph and self.indent + paragraph)
+
+    def notice(self):
+        title, text = self.rng.choice(NOTICES)
+        number = "".join(self.rng.choice("0123456789") for _ in range(11))
+        company = self.rng.choice(PLACES) + "".join(self.rng.sample(GIVEN, 2)) + self.rng.choice(["商贸有限公司", "科技有限公司", "物业服务中心", "小学"])
+        self.titled([title])
+        self.prose([text.format(c=company, p=self.name(), n=number, d=self.date())])
+
+    def report(self, article):
+        rng = self.rng
+        sentences = [s for p in article["text"].split("\n") for s in re.findall("[^。！？]+[。！？][”’）]*", p.strip())]
+        bare = rng.random() < self.bare
+        # A feature does not begin like the report it is made from.
+        first = rng.randint(1, max(1, len(sentences) // 2)) if bare and len(sentences) > 4 and rng.random() < 0.7 else 0
+        many = rng.choice([4, 6, 12, 20]) if bare else 6
+        taken = sentences[first:first + rng.randint(1, many)]
+        body = "".join(taken) or article["text"][:80] + "。"
+        decks = article["title"].split()
+        clauses = clauses_of(body)
+        if rng.random() < self.decked and clauses:
+            decks.append(rng.choice(["", "", "——"]) + rng.choice(clauses))
+        if self.digest and rng.random() < 0.9:
+            self.item(" ".join(decks), "".join(taken[:2]) or body)
+            return
+        self.titled(decks)
+        if bare:
+            if rng.random() < 0.3:
+                self.lines.append(rng.choice([self.name(), f"{self.name()} {self.name()}", f"□{self.name()}"]))
+            self.prose(self.feature(taken or [body]))
+        else:
+            if self.credited and rng.random() < 0.8:
+                self.lines.append(rng.choice(self.bylines)())
+            opening = (self.usual if rng.random() < 0.85 else rng.choice(self.openings))()
             cut = rng.randint(min(20, len(body)), len(body)) if rng.random() < 0.5 else len(body)
             at = body.find("。", cut) + 1
-            paragraphs = [body[:at], body[at:]] if 0 < at < len(body) else [body]
+            self.prose([opening + body[:at], body[at:]] if 0 < at < len(body) else [opening + body])
+        if rng.random() < self.signed:
+            self.lines.append(rng.choice(self.signatures)())
+        if rng.random() < self.boxed and len(sentences) > first + len(taken):
+            self.box(sentences[first + len(taken):])
+        if rng.random() < self.clutter:
+            self.lines += [""] * (self.blanks == "all") + [rng.choice(self.odd)()]
+
+    def item(self, title, text):
+        """Of a digest: the headline opens the paragraph."""
+        if self.blanks == "all":
+            self.lines.append("")
+        self.gold.append(dict(title_lines=[len(self.lines)]))
+        self.lines.append(f"{self.indent}【{title}】{text}")
+
+    def box(self, sentences):
+        """What is told beside an article: it stays with it."""
+        if self.blanks != "none" and self.rng.random() < 0.7:
+            self.lines.append("")
+        self.lines.append(self.rng.choice(["", "", "■", "◆"]) + self.rng.choice(BOXES))
+        self.prose(["".join(sentences[:self.rng.randint(1, 3)])])
+
+    def feature(self, sentences):
+        """Paragraphs of some sentences each, here and there a heading; or questions and answers."""
+        rng, paragraphs, rest = self.rng, [], list(sentences)
+        while rest:
+            size = rng.randint(1, 4)
+            paragraphs.append("".join(rest[:size]))
+            rest = rest[size:]
+        if len(paragraphs) > 3 and rng.random() < 0.2:
+            who = self.name() + "："
+            paragraphs = [rng.choice(["记者：", "问："]) + p if k % 2 == 0 else rng.choice([who, "答："]) + p for k, p in enumerate(paragraphs)]
+        if len(paragraphs) > 3 and rng.random() < 0.4:
+            apart = self.blanks in ("articles", "titles") and rng.random() < 0.5
+            style = rng.choice(["{}", "{}", "“{}”", "▶ {}", "0{k} {}", "【{}】", "◆{}", "一、{}", "|{}|"])
+            headed = []
             for k, paragraph in enumerate(paragraphs):
-                if blanks == "all":
-                    lines.append("")
-                lines.append((opening if k == 0 else "") + paragraph)
-            if rng.random() < clutter:
-                lines += [""] * (blanks == "all") + [rng.choice(odd)()]
+                clauses = clauses_of(paragraph, 4, 14)
+                if k % 2 == 0 and clauses:
+                    headed += [""] * apart
+                    headed.append(style.format(rng.choice(clauses), k=k // 2 + 1))
+                headed.append(paragraph)
+            paragraphs = headed
+        return paragraphs
+
+
+def brief_pages(articles, out, pages, rng):
+    """Pages of short reports, as local papers print them."""
+    out.mkdir(parents=True, exist_ok=True)
+    for n in range(pages):
+        page = Brief(rng)
+        if rng.random() < 0.5:
+            page.some(page.heads, 3)
+        notices = rng.choice([0, 0, 0, 0, 0.2, 0.7])
+        for article in rng.sample(articles, rng.randint(3, 9)):
+            if rng.random() < notices:
+                page.notice()
+            else:
+                page.report(article)
         if rng.random() < 0.3:
-            lines += [rng.choice(heads)() for _ in range(rng.randint(1, 2))]
-        write_page(out, n, lines, dict(articles=gold))
+            page.some(page.heads, 2)
+        write_page(out, n, page.lines, dict(articles=page.gold))
 
 
 def with_deck(title, below, rng):
     """The title with a second deck in the same line, as long as a line gets: a clause of the text below it."""
     body = next((line for line in below if len(line) > 60), "")
-    clauses = [c for c in re.split("[，。；：]", body) if 7 <= len(c) <= 24]
+    clauses = clauses_of(body, 7, 24)
     return f"{title} {rng.choice(clauses)}" if clauses else title
 
 
@@ -167,7 +272,7 @@ def examples(program, shared, folder, articles, pages, rng):
         parts += [features(program, made), features(program, restyled)]
     usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
     single_pages(usable, folder / "single", 2 * pages, rng)
-    brief_pages([a for a in usable if len(a["title"]) <= 40], folder / "brief", pages, rng)
+    brief_pages([a for a in usable if len(a["title"]) <= 40], folder / "brief", 3 * pages, rng)
     parts += [features(program, folder / name) for name in ("single", "brief")]
     return [np.concatenate(column) for column in zip(*parts)]
 

@@ -5,6 +5,7 @@ mod set;
 use super::salience::similarity;
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal};
+use crate::text::patterns::PATTERNS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,8 @@ pub struct Sentences<'a> {
 const MAX_SIMILARITY: f32 = 0.65;
 /// A shorter sentence says too little to stand alone.
 const MIN_SENTENCE_CHARS: usize = 8;
+/// A shorter sentence that ends with a colon only leads over (`他说：`).
+const MIN_ANNOUNCEMENT_CHARS: usize = 18;
 /// Up to so many sentences are chosen as a set, from thrice as many.
 const MAX_SET: usize = 8;
 /// Only the best this many sentences are considered, so that a huge article stays fast.
@@ -121,13 +124,29 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
     chosen.sort_unstable();
     chosen
         .into_iter()
-        .map(|i| SummarySentence {
-            text: sentences[i].text(text),
-            span: sentences[i],
-            score: probability(shares[i]),
+        .map(|i| {
+            let span = without_number(sentences[i], text, folded);
+            SummarySentence {
+                text: span.text(text),
+                span,
+                score: probability(shares[i]),
+            }
         })
         .collect()
 }
+
+/// The sentence without the number or mark of a list, or the `问：` of an interview, that it opens with.
+fn without_number(sentence: Span, text: &[char], folded: &[char]) -> Span {
+    let head = &sentence.of(folded)[..sentence.len().min(NUMBER_CHARS)];
+    let head: String = head.iter().collect();
+    let mark = PATTERNS.list_mark.captures(&head);
+    let mark = mark.and_then(|found| found.name("mark"));
+    let start = sentence.start + head[..mark.map_or(0, |mark| mark.end())].chars().count();
+    Span::new(start, sentence.end).trimmed(text)
+}
+
+/// Numbers and marks of lists are no longer.
+const NUMBER_CHARS: usize = 12;
 
 /// Each sentence's share of the whole, by softmax.
 fn shares(logits: &[f32]) -> Vec<f64> {
@@ -145,7 +164,9 @@ fn probability(share: f64) -> f64 {
 /// Ends like a sentence, is not a fragment of a quotation, and says something.
 fn can_stand_alone(sentence: &[char]) -> bool {
     let last = sentence.iter().rev().find(|&&c| !is_closing(c));
-    let ends = last.is_some_and(|&c| is_terminal(c) || matches!(c, '…' | '.'));
+    // What leads over to a list may say what the notice is about.
+    let announces = |c: char| matches!(c, '：' | ':') && sentence.len() >= MIN_ANNOUNCEMENT_CHARS;
+    let ends = last.is_some_and(|&c| is_terminal(c) || matches!(c, '…' | '.') || announces(c));
     ends && sentence.len() >= MIN_SENTENCE_CHARS && marks_balance(sentence)
 }
 
@@ -214,6 +235,29 @@ mod tests {
         assert!(can_stand_alone(
             &"他说：“今年的收成很好。”".chars().collect::<Vec<_>>()
         ));
+    }
+
+    #[test]
+    fn numbers_of_a_list_are_left_out() {
+        for (text, said) in [
+            ("（二）加固沿江大堤三十公里。", "加固沿江大堤三十公里。"),
+            ("4.加固沿江大堤三十公里。", "加固沿江大堤三十公里。"),
+            ("●加固沿江大堤三十公里。", "加固沿江大堤三十公里。"),
+            ("答：加固沿江大堤三十公里。", "加固沿江大堤三十公里。"),
+            ("4.5公里的沿江大堤今年加固。", "4.5公里的沿江大堤今年加固。"),
+            ("一是加固沿江大堤三十公里。", "一是加固沿江大堤三十公里。"),
+        ] {
+            assert_eq!(summary(text, &[1.0], Length::Sentences(1)), [said]);
+        }
+    }
+
+    #[test]
+    fn what_announces_a_list_can_be_a_summary() {
+        let announces = |text: &str| can_stand_alone(&text.chars().collect::<Vec<_>>());
+        assert!(announces(
+            "因管道改造，江南片区将于12月8日停水12小时，安排如下："
+        ));
+        assert!(!announces("市水务局负责人告诉记者："));
     }
 
     #[test]

@@ -3,6 +3,8 @@
 use super::credits::{Opening, credits, opening, trailing_credit};
 use super::{Block, BlockKind, line};
 use crate::document::{Article, Span};
+use crate::text::fold::fold;
+use crate::text::patterns::PATTERNS;
 
 /// Builds articles from blocks in reading order: a headline after text opens the next article, a headline before
 /// any text is one more deck.
@@ -48,8 +50,60 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
     }
     for article in &mut articles {
         article.title = title(text, &article.title_spans);
+        set_boilerplate_aside(article);
     }
     articles
+}
+
+/// Captions, rights, risks and subscriptions are printed, not analysed, if anything else is there.
+fn set_boilerplate_aside(article: &mut Article) {
+    let paragraphs = article.paragraphs();
+    let is_boilerplate = |span: &Span| {
+        let head = &span.of(&article.text)[..span.len().min(BOILERPLATE_CHARS)];
+        PATTERNS
+            .boilerplate
+            .is_match(&fold(head).into_iter().collect::<String>())
+    };
+    let (aside, text): (Vec<Span>, Vec<Span>) = paragraphs.into_iter().partition(is_boilerplate);
+    let is_heading = |span: &Span| article.headings.contains(span);
+    if aside.is_empty() || text.iter().all(is_heading) {
+        return;
+    }
+    // With a line end on one side: nothing is left of the line where it is left out.
+    let with_line_end = |span: Span| match span.start {
+        0 => Span::new(0, span.end + 1),
+        start => Span::new(start - 1, span.end),
+    };
+    let mut asides: Vec<Span> = aside.into_iter().map(with_line_end).collect();
+    let inside = |credit: &Span| {
+        asides
+            .iter()
+            .any(|aside| aside.start < credit.end && credit.start < aside.end)
+    };
+    let credits: Vec<Span> = article
+        .asides
+        .iter()
+        .copied()
+        .filter(|credit| !inside(credit))
+        .collect();
+    asides.extend(credits);
+    asides.sort_unstable_by_key(|aside| aside.start);
+    article.asides = merged(asides);
+}
+
+/// What is looked at of a paragraph to tell boilerplate.
+const BOILERPLATE_CHARS: usize = 80;
+
+/// Spans in order, those that meet put together.
+fn merged(spans: Vec<Span>) -> Vec<Span> {
+    let mut out: Vec<Span> = Vec::with_capacity(spans.len());
+    for span in spans {
+        match out.last_mut() {
+            Some(last) if span.start <= last.end => last.end = last.end.max(span.end),
+            _ => out.push(span),
+        }
+    }
+    out
 }
 
 /// Of the blocks after a paragraph's first one, those that go on with it.
@@ -65,7 +119,7 @@ fn rests(blocks: &[Block]) -> impl Iterator<Item = &Block> {
 fn everything(text: &[char], blocks: &[Block]) -> Article {
     let mut article = Article::default();
     for block in blocks {
-        article.push_paragraph(text, &[block.span], false);
+        article.push_paragraph(text, &line::pieces(text, block.span), false);
     }
     article
 }
@@ -260,6 +314,23 @@ mod tests {
             "大桥今天通车。\n市民走上大桥。\n天气晴朗。（黄山市）"
         );
         assert_eq!(article.byline, ["何晓", "林小满"]);
+    }
+
+    #[test]
+    fn boilerplate_is_printed_but_not_read() {
+        let found = article(&[
+            "版权声明：本文归东江日报所有。",
+            "大桥今天通车。",
+            "图为市民走上大桥。（何晓 摄）",
+            "（记者 林小满）",
+            "上一篇：东江水位下降",
+        ]);
+        assert_eq!(read(&found), "大桥今天通车。");
+        assert!(printed(&found).starts_with("版权声明") && printed(&found).ends_with("下降"));
+        assert_eq!(
+            read(&article(&["图为市民走上大桥。"])),
+            "图为市民走上大桥。"
+        );
     }
 
     #[test]

@@ -3,8 +3,8 @@
 use super::line;
 use crate::document::{Dateline, Span};
 use crate::text::fold::fold;
+use crate::text::names::are_names;
 use crate::text::patterns::{self, PATTERNS};
-use crate::text::words::{WordClass, words};
 
 /// What of a paragraph is looked at for a dateline.
 const HEAD_CHARS: usize = 160;
@@ -49,6 +49,15 @@ pub(super) fn opening(paragraph: &[char]) -> Opening {
     out
 }
 
+/// `（新闻联播）` in a dateline names nobody.
+fn names_somebody(folded: &[char]) -> bool {
+    let text: String = folded.iter().collect();
+    ROLES.iter().any(|role| text.contains(role)) || are_names(folded)
+}
+
+/// What people are in a credit.
+const ROLES: [&str; 7] = ["记者", "通讯员", "实习生", "撰稿人", "作者", "编辑", "编译"];
+
 /// Length of the white space that text begins with.
 fn blank(text: &[char]) -> usize {
     text.iter().take_while(|c| c.is_whitespace()).count()
@@ -91,22 +100,16 @@ pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
 fn is_byline(printed: &[char]) -> bool {
     let folded = fold(printed);
     let line: String = folded.iter().collect();
-    PATTERNS.byline.is_match(&line) || (PATTERNS.names.is_match(&line) && !is_word(&folded))
-}
-
-/// Whether what stands in brackets is a word of the dictionary and no name: `（黄山市）`.
-fn is_word(in_brackets: &[char]) -> bool {
-    let words = words(&in_brackets[1..in_brackets.len() - 1]);
-    matches!(words[..], [word] if word.class != WordClass::Person)
+    PATTERNS.byline.is_match(&line) || are_names(&folded)
 }
 
 /// The credits of a byline: one entry a role, brackets and marks removed.
 ///
 /// `（全媒体记者 曹娟 通讯员 陶韬）` → `全媒体记者 曹娟`, `通讯员 陶韬`.
 pub(super) fn credits(printed: &str) -> Vec<String> {
-    const ROLES: [&str; 4] = ["记者", "通讯员", "实习生", "撰稿人"];
     let bare =
-        printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎□▲△".contains(c));
+        printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎○□▲△▌★—".contains(c));
+    let bare = PATTERNS.reporting.replace(bare, "");
     let mut entries: Vec<String> = Vec::new();
     for word in bare.split_whitespace() {
         let folded: String = fold(&word.chars().collect::<Vec<_>>())

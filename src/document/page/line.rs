@@ -4,6 +4,7 @@ use super::wrap::{self, Printed};
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
 use crate::text::fold::{fold, is_han, is_wide};
+use crate::text::names::are_names;
 use crate::text::patterns::{PATTERNS, dateline_chars};
 
 /// What a line is by its own looks.
@@ -40,6 +41,10 @@ impl Line {
 
 /// Longer lines are never headlines.
 pub const MAX_HEADLINE_CHARS: usize = 64;
+/// A longer line is no furniture.
+const MAX_FURNITURE_CHARS: usize = 80;
+/// Shorter ones in brackets are labels (`【记者手记】`).
+const MIN_BRACKETED_CHARS: usize = 7;
 /// A longer line is no byline.
 const MAX_BYLINE_CHARS: usize = 60;
 /// A line longer than this that ends with a colon is a sentence.
@@ -51,27 +56,98 @@ const PATTERN_CHARS: usize = 160;
 
 /// The lines of `text` that are not blank.
 pub fn lines(text: &[char]) -> Vec<Line> {
-    let read = |line: Printed| {
-        let span = line.span;
-        let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
-        let head_text: String = head.iter().collect();
-        let is_byline = span.len() <= MAX_BYLINE_CHARS && PATTERNS.byline.is_match(&head_text);
-        let dateline_chars = if is_byline {
-            0
-        } else {
-            dateline_chars(&head_text)
-        };
-        // Nothing but a dateline in brackets closes an article, or stands alone below its headline.
-        let is_credit = is_byline || (dateline_chars == span.len() && in_brackets(&head));
-        Line {
-            span,
-            kind: kind_of(&head, &head_text, span.len(), dateline_chars, is_credit),
-            blank_before: line.blank_before,
-            dateline_chars,
-        }
-    };
     let paragraphs = wrap::unwrapped(text, printed(text));
-    paragraphs.into_iter().map(read).collect()
+    let parts = paragraphs.into_iter().flat_map(|line| headed(text, line));
+    let mut lines: Vec<Line> = parts.map(|line| classified(text, line)).collect();
+    keep_dates_in_text(text, &mut lines);
+    lines
+}
+
+/// `【大桥今天通车】东江大桥…`: the headline that a paragraph opens with is a line of its own.
+fn headed(text: &[char], line: Printed) -> Vec<Printed> {
+    let Some(close) = bracketed_headline(line.span.of(text)) else {
+        return vec![line];
+    };
+    let middle = line.span.start + close;
+    let headline = Span::new(line.span.start + 1, middle - 1).trimmed(text);
+    let rest = Span::new(middle, line.span.end).trimmed(text);
+    vec![
+        Printed {
+            span: headline,
+            ..line
+        },
+        Printed {
+            span: rest,
+            blank_before: 0,
+            ..line
+        },
+    ]
+}
+
+/// Length of a headline in brackets, them included, before a paragraph's prose.
+fn bracketed_headline(line: &[char]) -> Option<usize> {
+    if line.first() != Some(&'【') {
+        return None;
+    }
+    let close = line
+        .iter()
+        .take(MAX_HEADLINE_CHARS)
+        .position(|&c| c == '】')?
+        + 1;
+    let (head, prose) = (&line[1..close - 1], &line[close..]);
+    let is_headline = head.len() >= MIN_BRACKETED_CHARS && !head.contains(&'。');
+    let is_prose = prose.len() >= head.len() && prose.contains(&'。');
+    let head: String = fold(&line[..close]).into_iter().collect();
+    (is_headline && is_prose && dateline_chars(&head) == 0 && !PATTERNS.byline.is_match(&head))
+        .then_some(close)
+}
+
+fn classified(text: &[char], line: Printed) -> Line {
+    let span = line.span;
+    let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
+    let head_text: String = head.iter().collect();
+    let is_byline = span.len() <= MAX_BYLINE_CHARS
+        && (PATTERNS.byline.is_match(&head_text) || is_marked(&head) && are_names(&head));
+    let dateline_chars = if is_byline {
+        0
+    } else {
+        dateline_chars(&head_text)
+    };
+    // Nothing but a dateline in brackets closes an article, or stands alone below its headline.
+    let is_credit = is_byline || (dateline_chars == span.len() && in_brackets(&head));
+    Line {
+        span,
+        kind: kind_of(&head, &head_text, span.len(), dateline_chars, is_credit),
+        blank_before: line.blank_before,
+        dateline_chars,
+    }
+}
+
+/// A line of its own that is only a date or an address belongs to the page above all text, or beside other furniture; in
+/// the text it is a chronicle's, or closes a notice.
+fn keep_dates_in_text(text: &[char], lines: &mut [Line]) {
+    let is_furniture =
+        |line: Option<&Line>| line.is_some_and(|line| line.kind == LineKind::Furniture);
+    let mut below_text = false;
+    for i in 0..lines.len() {
+        let beside = is_furniture(lines.get(i + 1)) || i > 0 && is_furniture(lines.get(i - 1));
+        let line = &mut lines[i];
+        below_text |= line.kind == LineKind::Body;
+        if matches!(line.kind, LineKind::Short)
+            && (!below_text || beside)
+            && stands_beside_furniture(line.span.of(text))
+        {
+            line.kind = LineKind::Furniture;
+        }
+    }
+}
+
+/// Furniture where other furniture stands beside it, or no text above it.
+pub fn stands_beside_furniture(line: &[char]) -> bool {
+    let folded: String = fold(&line[..line.len().min(PATTERN_CHARS)])
+        .into_iter()
+        .collect();
+    line.len() <= MAX_FURNITURE_CHARS && PATTERNS.beside_furniture.is_match(&folded)
 }
 
 /// The lines as they are printed, those that are blank only counted.
@@ -103,7 +179,7 @@ fn kind_of(
     dateline_chars: usize,
     is_credit: bool,
 ) -> LineKind {
-    if len <= 80 && dateline_chars == 0 && PATTERNS.furniture.is_match(head_text) {
+    if len <= MAX_FURNITURE_CHARS && dateline_chars == 0 && PATTERNS.furniture.is_match(head_text) {
         LineKind::Furniture
     } else if is_credit {
         LineKind::Byline
@@ -111,7 +187,9 @@ fn kind_of(
         && dateline_chars == 0
         && !ends_like_prose(head)
         && !is_table_row(head)
-        && !PATTERNS.caption.is_match(head_text)
+        && ![&PATTERNS.caption, &PATTERNS.speech, &PATTERNS.salutation]
+            .iter()
+            .any(|prose| prose.is_match(head_text))
     {
         LineKind::Short
     } else {
@@ -150,18 +228,35 @@ pub(super) fn last_mark(line: &[char]) -> Option<char> {
         .find(|&c| !is_closing(c) && !c.is_whitespace())
 }
 
-/// A row of a table: four cells or more, numbers in half of them. It ends where it ends.
+/// `102-98`, `2:1`.
+fn is_score(cell: &[char]) -> bool {
+    let mut parts = cell.split(|c| "-—–:：比".contains(*c));
+    let number = |part: Option<&[char]>| {
+        part.is_some_and(|p| (1..=3).contains(&p.len()) && p.iter().all(|c| c.is_ascii_digit()))
+    };
+    number(parts.next()) && number(parts.next()) && parts.next().is_none()
+}
+
+/// A mark that a credit or an item of a list opens with.
+pub fn is_marked(line: &[char]) -> bool {
+    line.first().is_some_and(|&c| MARKS.contains(c))
+}
+
+const MARKS: &str = "■□●○◎▲△▼◆◇★▌▶①②③④⑤⑥⑦⑧⑨⑩";
+
+/// A row of a table: four cells or more, numbers in half of them, or two or three and a score. It ends where it ends.
 pub fn is_table_row(line: &[char]) -> bool {
     if line.len() > MAX_ROW_CHARS {
         return false;
     }
     let cells = line.split(|c| c.is_whitespace()).filter(|c| !c.is_empty());
-    let (mut count, mut numbers) = (0, 0);
+    let (mut count, mut numbers, mut scores) = (0, 0, 0);
     for cell in cells {
         count += 1;
         numbers += usize::from(cell.iter().any(|c| c.is_numeric()));
+        scores += usize::from(is_score(cell));
     }
-    count >= 4 && 2 * numbers >= count
+    count >= 4 && 2 * numbers >= count || scores > 0 && (2..=3).contains(&count)
 }
 
 /// `（本报记者 …）`, `（作者为…）`: a line of its own in brackets, as closes an article.
@@ -198,10 +293,11 @@ fn pieces_of_line(text: &[char], span: Span) -> Vec<Span> {
             && is_han(before)
             && is_han(c)
         {
-            if i == at + 1 {
-                together += 1
-            } else {
-                apart += 1
+            // Wider gaps are columns of a table.
+            match i - at {
+                1 => together += 1,
+                2 => apart += 1,
+                _ => {}
             }
         }
         previous = Some((i, c));
@@ -290,9 +386,61 @@ mod tests {
     }
 
     #[test]
+    fn a_headline_in_brackets_is_a_line_of_its_own() {
+        let split = |page: &str| -> Vec<String> {
+            let text: Vec<char> = page.chars().collect();
+            let found = lines(&text);
+            found.iter().map(|line| line.span.text(&text)).collect()
+        };
+        assert_eq!(
+            split("【东江大桥今天通车】东江大桥今天正式通车，全长15公里。"),
+            ["东江大桥今天通车", "东江大桥今天正式通车，全长15公里。"]
+        );
+        for whole in [
+            "【记者手记】东江大桥今天正式通车，全长15公里。",
+            "【东江晚报记者 林小满】东江大桥今天正式通车，全长15公里。",
+            "【东江大桥今天通车】",
+        ] {
+            assert_eq!(split(whole), [whole]);
+        }
+    }
+
+    #[test]
+    fn dates_in_the_text_stay_there() {
+        let kinds = |page: &str| -> Vec<LineKind> {
+            let text: Vec<char> = page.chars().collect();
+            lines(&text).iter().map(|line| line.kind).collect()
+        };
+        let page = "2025年3月5日\n大桥今天通车，市民高兴。\n2025年3月5日\n大桥建设者说，很高兴。\n联系电话：1234\n第3版";
+        assert_eq!(
+            kinds(page),
+            [
+                LineKind::Furniture,
+                LineKind::Body,
+                LineKind::Short,
+                LineKind::Body,
+                LineKind::Furniture,
+                LineKind::Furniture
+            ]
+        );
+    }
+
+    #[test]
+    fn labels_are_no_bylines() {
+        for label in ["■记者手记", "◆一线传真", "■法官说法", "●背景", "★提醒"]
+        {
+            assert_eq!(kind(label), LineKind::Short, "{label}");
+        }
+        assert_eq!(kind("■于晴 何田"), LineKind::Byline);
+        assert_eq!(kind("问：您为什么来"), LineKind::Body);
+        assert_eq!(kind("各有关单位："), LineKind::Body);
+    }
+
+    #[test]
     fn tables_have_rows() {
         let row = |text: &str| is_table_row(&text.chars().collect::<Vec<_>>());
         assert!(row("1 东江海鹰 11 8 1 2 25") && row("碳酸锂 76500 +12.5% -3.2% 10月"));
+        assert!(row("东江 102-98 西山") && row("东江　2比1　西山"));
         assert_eq!(kind("1 东江海鹰 11 8 1 2 25"), LineKind::Body);
         assert!(!row("大 桥 今 天 通 车") && !row("3月5日 大桥通车") && !row("市民走上大桥参观"));
     }

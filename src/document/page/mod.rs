@@ -1,11 +1,12 @@
 //! Page → articles.
 //!
-//! Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]); cut paragraphs, strayed
+//! Columns that stand side by side are read one after the other (`columns`). Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]); cut paragraphs, strayed
 //! fragments and repeated passages are put right ([`mod@repair`]); everything between two headlines then belongs to
 //! the first.
 
 mod assemble;
 pub mod borders;
+mod columns;
 mod credits;
 pub mod headline;
 pub mod line;
@@ -16,12 +17,16 @@ mod trees;
 mod wrap;
 
 use super::{Article, Span};
+use crate::text::fold::fold;
+use crate::text::names::are_names;
+use crate::text::patterns::PATTERNS;
 pub use assemble::assemble;
 use headline::PageStyle;
 use line::{Line, LineKind};
 use repair::Continuation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// How to read an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -87,6 +92,13 @@ pub struct Page {
 
 /// Splits decoded text into articles, in reading order.
 pub fn split(text: &[char], layout: Layout, model: &dyn Continuation) -> Page {
+    match columns::relaid(text) {
+        Some(laid) => laid.printed(split_in_order(&laid.text, layout, model)),
+        None => split_in_order(text, layout, model),
+    }
+}
+
+fn split_in_order(text: &[char], layout: Layout, model: &dyn Continuation) -> Page {
     let repaired = repair::repair(text, blocks(text, layout), model);
     Page {
         articles: assemble(text, &repaired.blocks),
@@ -102,7 +114,10 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
     if layout != Layout::Article {
         let style = PageStyle::of(text, &lines);
         let is_short = |i: usize| lines[i].kind == LineKind::Short;
-        for i in (0..lines.len()).filter(|&i| is_short(i)) {
+        let speakers = speakers(text, &lines);
+        for i in
+            (0..lines.len()).filter(|&i| is_short(i) && !never_headline(text, &lines, i, &speakers))
+        {
             // The rest of a credit that was cut (`…讯(记者 林|小满)大桥今天通车`) looks like a headline.
             let above_is_short = i > 0 && is_short(i - 1);
             if !above_is_short && line::closes_foreign_bracket(lines[i].span.of(text)) {
@@ -119,11 +134,68 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
         kinds = lines.iter().map(|line| plain_kind(line.kind)).collect();
         mark_opening_headline(&lines, &mut kinds);
     }
+    mark_signatures(text, &lines, &mut kinds);
     lines
         .iter()
         .zip(kinds)
         .map(|(line, kind)| Block::new(line, kind))
         .collect()
+}
+
+/// A date of a chronicle, an address, or what stands above a question of an interview.
+fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[char]>) -> bool {
+    let folded = |line: &Line| -> String {
+        let head = line.span.of(text).iter().take(SPEECH_CHARS).copied();
+        fold(&head.collect::<Vec<_>>()).into_iter().collect()
+    };
+    line::stands_beside_furniture(lines[i].span.of(text))
+        || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
+        || (lines.get(i + 1)).is_some_and(|next| PATTERNS.speech.is_match(&folded(next)))
+            && (i > 0 && lines[i - 1].kind == LineKind::Body)
+}
+
+/// Who speaks in an interview or a round table: what several lines of a page open with before a colon.
+fn speakers<'a>(text: &'a [char], lines: &[Line]) -> HashSet<&'a [char]> {
+    let mut seen = HashSet::new();
+    let named = lines.iter().filter_map(|line| speaker(line.span.of(text)));
+    named.filter(|name| !seen.insert(*name)).collect()
+}
+
+/// The name that a line opens with before a colon.
+fn speaker(line: &[char]) -> Option<&[char]> {
+    let colon = line
+        .iter()
+        .take(MAX_SPEAKER_CHARS + 1)
+        .position(|c| matches!(c, '：' | ':'))?;
+    let name = &line[..colon];
+    let is_name = |c: &char| c.is_alphanumeric() || "《》·".contains(*c);
+    (name.len() > 1 && colon + 1 < line.len() && name.iter().all(is_name)).then_some(name)
+}
+
+/// Names of speakers are no longer.
+const MAX_SPEAKER_CHARS: usize = 10;
+
+/// What is looked at of a line to see whether somebody speaks.
+const SPEECH_CHARS: usize = 16;
+
+/// Who wrote an article, below its headline and above its text, whatever it looks like: `何田`, `东江大学教授 何田`.
+fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
+    for i in 1..lines.len().saturating_sub(1) {
+        let below_headline =
+            kinds[i - 1] == BlockKind::Headline && lines[i].kind == LineKind::Short;
+        let above_text = matches!(kinds[i + 1], BlockKind::Body | BlockKind::Byline);
+        if !below_headline || !above_text {
+            continue;
+        }
+        let line = fold(lines[i].span.of(text));
+        if are_names(&line)
+            || PATTERNS
+                .signature
+                .is_match(&line.iter().collect::<String>())
+        {
+            kinds[i] = BlockKind::Byline;
+        }
+    }
 }
 
 /// The blocks of text that is one article's body already: no headline is looked for.
@@ -218,6 +290,36 @@ mod tests {
         let text: Vec<char> = text.chars().collect();
         let articles = split(&text, Layout::Auto, &NoContinuation).articles;
         articles.into_iter().map(|article| article.title).collect()
+    }
+
+    #[test]
+    fn an_interview_is_one_article() {
+        let page = "访耐盐碱水稻专家谭秋生\n\n近日，耐盐碱水稻通过了专家验收，东江时报采访了专家谭秋生。\n东江时报：您为什么选择种稻子？\n谭秋生：我老家就在海边，我想让它长出稻子来。\n东江时报：目前品种的产量达到什么水平？\n谭秋生：亩产五百公斤左右，已经推广了三万亩。";
+        let text: Vec<char> = page.chars().collect();
+        for layout in [Layout::Auto, Layout::Page] {
+            let page = split(&text, layout, &NoContinuation);
+            assert_eq!(page.articles.len(), 1);
+            assert_eq!(page.articles[0].title, "访耐盐碱水稻专家谭秋生");
+        }
+    }
+
+    #[test]
+    fn who_wrote_it_stands_below_the_headline() {
+        for signature in ["何田", "陈　晨", "——何田", "（何田）", "东江大学教授 何田"]
+        {
+            let page = format!(
+                "夜市经济不能只剩烤串\n{signature}\n天气转热，各地夜市又热闹起来。\n摊主们忙到深夜。"
+            );
+            let text: Vec<char> = page.chars().collect();
+            for layout in [Layout::Auto, Layout::Article] {
+                let found = split(&text, layout, &NoContinuation);
+                assert_eq!(
+                    found.articles[0].title, "夜市经济不能只剩烤串",
+                    "{signature}"
+                );
+                assert_eq!(found.articles[0].byline.len(), 1, "{signature}");
+            }
+        }
     }
 
     #[test]

@@ -264,6 +264,7 @@ impl Page<'_> {
         !self.opens_article(right)
             && block.dateline_chars == 0
             && !line::is_table_row(self.chars(right))
+            && !line::is_marked(self.chars(right))
             && (!block.is_heading || right == left + 1)
     }
 
