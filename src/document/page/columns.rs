@@ -8,19 +8,41 @@ use super::Page;
 use crate::document::sentence::line_spans;
 use crate::document::{Article, Span};
 use crate::text::fold::is_wide;
+use std::collections::HashMap;
 use std::ops::Range;
+
+/// How wide a printed line is: on a terminal a Chinese character takes two columns, `pdftotext` counts it as one.
+struct Measure {
+    of: fn(char) -> usize,
+    /// Columns that a character of an indent takes at most.
+    indent: usize,
+}
+
+const MEASURES: [Measure; 2] = [
+    Measure {
+        of: |c| 1 + usize::from(is_wide(c)),
+        indent: 2,
+    },
+    Measure {
+        of: |_| 1,
+        indent: 1,
+    },
+];
 
 /// Printed columns of a line that are looked at; a longer line is no part of a page in columns.
 const MAX_COLUMNS: usize = 320;
-/// A strip of white space this wide can be a gutter.
+/// White space this wide can be a gutter.
 const MIN_GUTTER: usize = 2;
+/// Wider white space may be off by some columns: letters of other widths stand before it.
+const SURE_GUTTER: usize = 3;
+const RAGGED: usize = 5;
 /// Lines with text on both sides of a gutter, at least, and their share of a region's lines.
 const MIN_ROWS: usize = 4;
-const MIN_ROWS_SHARE: f32 = 0.4;
+const MIN_ROWS_SHARE: f32 = 0.3;
 /// Blank lines inside a region, one after another.
 const MAX_BLANK: usize = 2;
-/// Prose fills its column, cells of a table do not: printed columns on either side of a gutter, on the average.
-const MIN_WIDTH: usize = 16;
+/// Prose fills its column, cells of a table do not: characters of a line on either side of a gutter, on the average.
+const MIN_CHARS: usize = 8;
 /// Prose has marks: of the lines of a column, how many do.
 const MIN_MARKED_SHARE: f32 = 0.25;
 
@@ -29,16 +51,33 @@ pub(super) struct Relaid {
     pub text: Vec<char>,
     /// Place in `text`, and the printed characters that stand there, in order. Line ends between pieces are nobody's.
     pieces: Vec<(usize, Span)>,
+    /// Lines that begin where most of their column do.
+    aligned: usize,
 }
 
 /// The page in reading order, where columns stand side by side.
 pub(super) fn relaid(text: &[char]) -> Option<Relaid> {
+    let laid = MEASURES
+        .iter()
+        .filter_map(|measure| measured(text, measure));
+    // Of equally good measures the first.
+    laid.reduce(|best, next| {
+        if next.aligned > best.aligned {
+            next
+        } else {
+            best
+        }
+    })
+}
+
+fn measured(text: &[char], measure: &Measure) -> Option<Relaid> {
     let rows: Vec<Row> = line_spans(text, Span::new(0, text.len()))
-        .map(|line| Row::of(text, line))
+        .map(|line| Row::of(text, line, measure))
         .collect();
     let mut out = Relaid {
         text: Vec::new(),
         pieces: Vec::new(),
+        aligned: 0,
     };
     let (mut at, mut from, mut found) = (0, 0, false);
     while at < rows.len() {
@@ -47,15 +86,16 @@ pub(super) fn relaid(text: &[char]) -> Option<Relaid> {
             continue;
         }
         let region = Region::from(&rows, at);
-        at = region.end.max(at + 1);
-        let gutters = region.gutters(text, &rows);
+        at = region.end;
+        let rows = &rows[region.start..region.end];
+        let gutters = region.gutters(text, rows);
         if gutters.is_empty() {
             continue;
         }
         found = true;
-        out.push(text, Span::new(from, rows[region.start].line.start));
-        region.read(text, &rows, &gutters, |piece| out.push_line(text, piece));
-        from = rows[region.end - 1].line.end;
+        out.push(text, Span::new(from, rows[0].line.start));
+        out.push_columns(text, rows, &gutters, measure);
+        from = rows[rows.len() - 1].line.end;
     }
     out.push(text, Span::new(from, text.len()));
     found.then_some(out)
@@ -69,9 +109,32 @@ impl Relaid {
         }
     }
 
-    fn push_line(&mut self, text: &[char], piece: Span) {
-        self.push(text, piece);
-        self.text.push('\n');
+    /// Adds the lines of every column, from the left, with the white space that indents them; empty ones where a column has
+    /// nothing.
+    fn push_columns(&mut self, text: &[char], rows: &[Row], gutters: &[usize], measure: &Measure) {
+        for column in 0..=gutters.len() {
+            let parts: Vec<&[Word]> = rows.iter().map(|row| row.column(gutters, column)).collect();
+            let starts = usual_starts(&parts);
+            let left = starts.first().map_or(0, |&(start, _)| start);
+            // Where most lines begin, and where those that open a paragraph do; a wrong measure scatters them.
+            self.aligned += starts
+                .iter()
+                .take(2)
+                .map(|&(_, lines)| lines)
+                .sum::<usize>();
+            for part in parts {
+                if let [first, .., last] | [first @ last] = part {
+                    let indent = first.columns.start.saturating_sub(left);
+                    let before = text[..first.span.start].iter().rev();
+                    let blank = before
+                        .take(indent / measure.indent)
+                        .take_while(|&&c| c.is_whitespace() && c != '\n')
+                        .count();
+                    self.push(text, Span::new(first.span.start - blank, last.span.end));
+                }
+                self.text.push('\n');
+            }
+        }
     }
 
     /// The page's articles with their places in the printed text.
@@ -124,6 +187,17 @@ impl Relaid {
     }
 }
 
+/// Where the lines of a column begin, and how many: most first, of as many the leftmost.
+fn usual_starts(parts: &[&[Word]]) -> Vec<(usize, usize)> {
+    let mut counts: HashMap<usize, usize> = HashMap::new();
+    for first in parts.iter().filter_map(|part| part.first()) {
+        *counts.entry(first.columns.start).or_default() += 1;
+    }
+    let mut starts: Vec<(usize, usize)> = counts.into_iter().collect();
+    starts.sort_unstable_by_key(|&(start, lines)| (std::cmp::Reverse(lines), start));
+    starts
+}
+
 /// Characters between white space of two printed columns or more.
 struct Word {
     span: Span,
@@ -140,15 +214,14 @@ struct Row {
 }
 
 impl Row {
-    fn of(text: &[char], line: Span) -> Self {
+    fn of(text: &[char], line: Span, measure: &Measure) -> Self {
         let mut words: Vec<Word> = Vec::new();
         let mut column = 0;
         for at in line.start..line.end {
             let c = text[at];
             let width = match c {
                 '\t' => 8 - column % 8,
-                c if is_wide(c) => 2,
-                _ => 1,
+                c => (measure.of)(c),
             };
             if !c.is_whitespace() {
                 let end = column + width;
@@ -175,14 +248,52 @@ impl Row {
         }
     }
 
-    /// Of a strip of white space: whether words stand before and after it.
-    fn has_both_sides(&self, gutter: &Range<usize>) -> bool {
-        let first = self.words.first();
-        first.is_some_and(|word| word.columns.end <= gutter.start)
-            && self
-                .words
-                .last()
-                .is_some_and(|word| word.columns.start >= gutter.end)
+    /// The white space before each word and after the last one, as far as it can be a gutter.
+    fn gaps(&self) -> impl Iterator<Item = Range<usize>> {
+        let ends = self.words.iter().map(|word| word.columns.end);
+        let starts = self.words.iter().map(|word| word.columns.start);
+        let gaps = std::iter::once(0)
+            .chain(ends)
+            .zip(starts.chain([MAX_COLUMNS]));
+        gaps.map(|(end, start)| {
+            let ragged = if start.saturating_sub(end) < SURE_GUTTER {
+                0
+            } else {
+                RAGGED
+            };
+            end.saturating_sub(ragged).min(MAX_COLUMNS)..(start + ragged).min(MAX_COLUMNS)
+        })
+    }
+
+    /// How many words stand before a gutter at this printed column: those up to the nearest gap there.
+    fn before(&self, gutter: usize) -> usize {
+        let distance = |gap: &Range<usize>| {
+            gutter.abs_diff(gap.start).max(gutter.abs_diff(gap.end)) - gap.len() / 2
+        };
+        let here = self
+            .gaps()
+            .enumerate()
+            .filter(|(_, gap)| gap.contains(&gutter));
+        here.min_by_key(|(_, gap)| distance(gap))
+            .map_or(0, |(words, _)| words)
+    }
+
+    fn has_both_sides(&self, gutter: usize) -> bool {
+        let before = self.before(gutter);
+        before > 0 && before < self.words.len()
+    }
+
+    /// The words of a column.
+    fn column(&self, gutters: &[usize], column: usize) -> &[Word] {
+        let start = if column == 0 {
+            0
+        } else {
+            self.before(gutters[column - 1])
+        };
+        let end = gutters
+            .get(column)
+            .map_or(self.words.len(), |&gutter| self.before(gutter));
+        &self.words[start.min(end)..end]
     }
 }
 
@@ -190,12 +301,12 @@ impl Row {
 struct Region {
     start: usize,
     end: usize,
-    /// The printed columns that are blank in all of them.
+    /// The printed columns that can be a gutter in all of them.
     blank: Vec<bool>,
 }
 
 impl Region {
-    /// The lines from `start` on.
+    /// The lines from `start` on, which has two words or more.
     fn from(rows: &[Row], start: usize) -> Self {
         let mut region = Self {
             start,
@@ -203,11 +314,10 @@ impl Region {
             blank: vec![true; MAX_COLUMNS],
         };
         region.add(&rows[start]);
-        let (mut blank_rows, mut both_sides) = (0, rows[start].words.len() > 1);
+        let mut blank_rows = 0;
         for (i, row) in rows.iter().enumerate().skip(start + 1) {
             if row.words.is_empty() {
                 blank_rows += 1;
-                both_sides = false;
                 if blank_rows > MAX_BLANK {
                     break;
                 }
@@ -215,13 +325,12 @@ impl Region {
             }
             let before = region.blank.clone();
             region.add(row);
-            if row.too_long || region.strips(rows).is_empty() {
+            if row.too_long || region.strips(&rows[start]).is_empty() {
                 region.blank = before;
                 break;
             }
-            // A line below a gap belongs to the region only if its columns go on.
-            both_sides |= row.words.len() > 1;
-            if blank_rows == 0 || both_sides {
+            // A line below white space belongs to the region only if its columns go on.
+            if blank_rows == 0 || row.words.len() > 1 {
                 region.end = i + 1;
                 blank_rows = 0;
             }
@@ -230,14 +339,17 @@ impl Region {
     }
 
     fn add(&mut self, row: &Row) {
-        for word in &row.words {
-            let end = word.columns.end.min(MAX_COLUMNS);
-            self.blank[word.columns.start.min(end)..end].fill(false);
+        let mut blank = [false; MAX_COLUMNS];
+        for gap in row.gaps() {
+            blank[gap].fill(true);
+        }
+        for (all, here) in self.blank.iter_mut().zip(blank) {
+            *all &= here;
         }
     }
 
-    /// Strips that are blank in all lines, with words before and after in the first.
-    fn strips(&self, rows: &[Row]) -> Vec<Range<usize>> {
+    /// The middles of strips that are blank in all lines, with words before and after in the first.
+    fn strips(&self, first: &Row) -> Vec<usize> {
         let mut out = Vec::new();
         let mut column = 0;
         while column < MAX_COLUMNS {
@@ -245,9 +357,9 @@ impl Region {
             while column < MAX_COLUMNS && self.blank[column] {
                 column += 1;
             }
-            let strip = start..column;
-            if strip.len() >= MIN_GUTTER && rows[self.start].has_both_sides(&strip) {
-                out.push(strip);
+            let middle = (start + column) / 2;
+            if column > start && first.has_both_sides(middle) {
+                out.push(middle);
             }
             column += 1;
         }
@@ -255,87 +367,29 @@ impl Region {
     }
 
     /// The strips that part prose from prose.
-    fn gutters(&self, text: &[char], rows: &[Row]) -> Vec<Range<usize>> {
-        let rows = &rows[self.start..self.end];
+    fn gutters(&self, text: &[char], rows: &[Row]) -> Vec<usize> {
         let lines = rows.iter().filter(|row| !row.words.is_empty()).count();
-        let mut strips = self.strips_of(rows);
-        strips.retain(|strip| {
-            let both = rows.iter().filter(|row| row.has_both_sides(strip)).count();
+        let mut gutters = self.strips(&rows[0]);
+        gutters.retain(|&gutter| {
+            let both = rows.iter().filter(|row| row.has_both_sides(gutter)).count();
             both >= MIN_ROWS && both as f32 >= MIN_ROWS_SHARE * lines as f32
         });
-        let mut edges: Vec<usize> = vec![0];
-        edges.extend(strips.iter().map(|strip| strip.end));
-        edges.push(usize::MAX);
-        let prose = edges.windows(2).all(|edge| {
-            let words = rows
-                .iter()
-                .filter_map(|row| in_column(row, edge[0]..edge[1]));
-            let (mut count, mut width, mut marked) = (0, 0, 0);
-            for (span, columns) in words {
-                count += 1;
-                width += columns.len();
-                marked += usize::from(span.of(text).iter().any(|c| "，。、；：？！”".contains(*c)));
+        let is_prose = |column: usize| {
+            let (mut count, mut chars, mut marked) = (0, 0, 0);
+            for words in rows.iter().map(|row| row.column(&gutters, column)) {
+                let said = || words.iter().flat_map(|word| word.span.of(text));
+                count += usize::from(!words.is_empty());
+                chars += said().count();
+                marked += usize::from(said().any(|c| "，。、；：？！”".contains(*c)));
             }
-            width >= MIN_WIDTH * count && marked as f32 >= MIN_MARKED_SHARE * count as f32
-        });
-        if prose { strips } else { Vec::new() }
-    }
-
-    fn strips_of(&self, rows: &[Row]) -> Vec<Range<usize>> {
-        let region = Self {
-            start: 0,
-            end: rows.len(),
-            blank: self.blank.clone(),
+            chars >= MIN_CHARS * count && marked as f32 >= MIN_MARKED_SHARE * count as f32
         };
-        region.strips(rows)
-    }
-
-    /// Gives the lines of every column, from the left, with the white space that indents them; empty ones where a column has
-    /// nothing.
-    fn read(
-        &self,
-        text: &[char],
-        rows: &[Row],
-        gutters: &[Range<usize>],
-        mut line: impl FnMut(Span),
-    ) {
-        let rows = &rows[self.start..self.end];
-        let mut edge = 0;
-        for next in gutters.iter().map(|gutter| gutter.end).chain([usize::MAX]) {
-            let parts: Vec<_> = rows.iter().map(|row| in_column(row, edge..next)).collect();
-            let left = parts
-                .iter()
-                .flatten()
-                .map(|(_, columns)| columns.start)
-                .min();
-            for (row, part) in rows.iter().zip(parts) {
-                let Some((span, columns)) = part else {
-                    line(Span::new(row.line.start, row.line.start));
-                    continue;
-                };
-                // A character of white space that indents it takes one printed column or two.
-                let indent = (columns.start - left.unwrap_or(columns.start)) / 2;
-                let before = Span::new(row.line.start, span.start).of(text).iter().rev();
-                let blank = before
-                    .take(indent)
-                    .take_while(|c| c.is_whitespace())
-                    .count();
-                line(Span::new(span.start - blank, span.end));
-            }
-            edge = next;
+        if (0..=gutters.len()).all(is_prose) {
+            gutters
+        } else {
+            Vec::new()
         }
     }
-}
-
-/// What a line has between two printed columns.
-fn in_column(row: &Row, columns: Range<usize>) -> Option<(Span, Range<usize>)> {
-    let inside = |word: &&Word| columns.contains(&word.columns.start);
-    let first = row.words.iter().find(inside)?;
-    let last = row.words.iter().rev().find(inside)?;
-    Some((
-        Span::new(first.span.start, last.span.end),
-        first.columns.start..last.columns.end,
-    ))
 }
 
 #[cfg(test)]

@@ -35,6 +35,7 @@ pub(super) fn opening(paragraph: &[char]) -> Opening {
             date: found.date.map(printed),
         });
         let people = found.people.into_iter();
+        let people = people.filter(|part| names_somebody(part.of(&head)));
         out.credits = people
             .flat_map(|people| credits(&printed(people)))
             .collect();
