@@ -239,7 +239,7 @@ pub(super) struct DocumentArgs {
     /// Instead: as many sentences as fit into N characters
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_chars: Option<u32>,
-    /// Keywords of each article
+    /// Keywords of each article, at most; unlikely ones are left out
     #[arg(long, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub keywords: u16,
     /// Is it a page of several articles, or one article?

@@ -1,6 +1,7 @@
 //! Text → sentences. The law: sentences are disjoint, in order, and every character outside them is white space.
 
 use super::Span;
+use crate::text::fold::is_han;
 
 /// A sentence longer than this is cut at the last clause mark before it: input without a full stop must not
 /// become one endless sentence.
@@ -92,6 +93,7 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
         }
         let ends = is_terminal(c)
             || is_latin_full_stop(text, line, at - 1)
+            || is_narrow_full_stop(text, line, start, at - 1)
             || is_closed_quotation(text, start, at);
         if ends && closes_after(text, line, at, &open) && !goes_on(text, line, at) {
             while at < line.end
@@ -176,6 +178,19 @@ fn is_latin_full_stop(text: &[char], line: Span, at: usize) -> bool {
         && !(at >= line.start + 2 && text[at - 1].is_ascii_uppercase() && !text[at - 2].is_alphabetic())
 }
 
+/// `.` in place of `。`, as texts in half-width marks have it: between Chinese characters, and not after a number or label
+/// (`一.总则`).
+fn is_narrow_full_stop(text: &[char], line: Span, start: usize, at: usize) -> bool {
+    const MAX_LABEL_CHARS: usize = 4;
+    let next = text[at + 1..line.end].first();
+    matches!(text[at], '.' | '．')
+        && at - start > MAX_LABEL_CHARS
+        && (is_han(text[at - 1]) || is_closing(text[at - 1]))
+        && next.is_none_or(|&c| {
+            is_han(c) || closing_of(c).is_some() || is_closing(c) || matches!(c, '"')
+        })
+}
+
 fn same_mark(a: char, b: char) -> bool {
     a == b || matches!((a, b), ('）', ')') | (')', '）'))
 }
@@ -238,6 +253,20 @@ mod tests {
             split("增长7.2%，J. Smith said so. 完"),
             ["增长7.2%，J. Smith said so.", "完"]
         );
+    }
+
+    #[test]
+    fn half_width_full_stops_end_sentences() {
+        assert_eq!(
+            split("大桥今天正式通车.市民走上大桥.“我们等了很久.”他说,C.罗也来了,3.5万人到场."),
+            [
+                "大桥今天正式通车.",
+                "市民走上大桥.",
+                "“我们等了很久.”",
+                "他说,C.罗也来了,3.5万人到场."
+            ]
+        );
+        assert_eq!(split("一.总则部分.").len(), 1);
     }
 
     #[test]

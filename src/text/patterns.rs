@@ -18,6 +18,7 @@ struct File {
     photo_credit: String,
     furniture: String,
     beside_furniture: String,
+    masthead: String,
     caption: String,
     boilerplate: String,
     enumerator: String,
@@ -49,6 +50,8 @@ pub struct Patterns {
     pub furniture: Regex,
     /// Furniture where other furniture stands beside it or no text above it: dates, addresses.
     pub beside_furniture: Regex,
+    /// A paper's name.
+    pub masthead: Regex,
     /// The opening of a caption.
     pub caption: Regex,
     /// A paragraph that is printed with articles and says nothing of them: rights, risks, subscriptions, captions.
@@ -89,6 +92,7 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         photo_credit: compile(&file.photo_credit),
         furniture: compile(&file.furniture),
         beside_furniture: compile(&file.beside_furniture),
+        masthead: compile(&file.masthead),
         caption: compile(&file.caption),
         boilerplate: compile(&file.boilerplate),
         enumerator: compile(&file.enumerator),

@@ -453,7 +453,9 @@ fn a_long_article_loses_no_sentence() {
         .clone();
     let article = &record(&output.stdout)["articles"][0];
     assert_eq!(article["summary"].as_array().map(Vec::len), Some(sentences));
-    assert_eq!(article["keywords"].as_array().map(Vec::len), Some(100));
+    // None of these phrases is a likely keyword, however many are asked for.
+    let keywords = article["keywords"].as_array().map(Vec::len);
+    assert!(keywords.is_some_and(|count| (1..100).contains(&count)));
 }
 
 #[test]

@@ -4,9 +4,9 @@
 //! are read one after the other, from the left; what has no gutter stays as it is. Everything after works on the text in
 //! reading order; [`Relaid::printed`] leads its places back to the printed text.
 
-use super::Page;
+use super::relaid::Relaid;
+use crate::document::Span;
 use crate::document::sentence::line_spans;
-use crate::document::{Article, Span};
 use crate::text::fold::is_wide;
 use std::collections::HashMap;
 use std::ops::Range;
@@ -46,40 +46,23 @@ const MIN_CHARS: usize = 8;
 /// Prose has marks: of the lines of a column, how many do.
 const MIN_MARKED_SHARE: f32 = 0.25;
 
-/// A page's text with its columns one after the other.
-pub(super) struct Relaid {
-    pub text: Vec<char>,
-    /// Place in `text`, and the printed characters that stand there, in order. Line ends between pieces are nobody's.
-    pieces: Vec<(usize, Span)>,
-    /// Lines that begin where most of their column do.
-    aligned: usize,
-}
-
 /// The page in reading order, where columns stand side by side.
 pub(super) fn relaid(text: &[char]) -> Option<Relaid> {
     let laid = MEASURES
         .iter()
         .filter_map(|measure| measured(text, measure));
     // Of equally good measures the first.
-    laid.reduce(|best, next| {
-        if next.aligned > best.aligned {
-            next
-        } else {
-            best
-        }
-    })
+    let best = laid.reduce(|best, next| if next.1 > best.1 { next } else { best });
+    best.map(|(laid, _)| laid)
 }
 
-fn measured(text: &[char], measure: &Measure) -> Option<Relaid> {
+/// With the number of its lines that are aligned.
+fn measured(text: &[char], measure: &Measure) -> Option<(Relaid, usize)> {
     let rows: Vec<Row> = line_spans(text, Span::new(0, text.len()))
         .map(|line| Row::of(text, line, measure))
         .collect();
-    let mut out = Relaid {
-        text: Vec::new(),
-        pieces: Vec::new(),
-        aligned: 0,
-    };
-    let (mut at, mut from, mut found) = (0, 0, false);
+    let mut out = Relaid::default();
+    let (mut at, mut from, mut aligned) = (0, 0, 0);
     while at < rows.len() {
         if rows[at].words.len() < 2 {
             at += 1;
@@ -92,99 +75,46 @@ fn measured(text: &[char], measure: &Measure) -> Option<Relaid> {
         if gutters.is_empty() {
             continue;
         }
-        found = true;
         out.push(text, Span::new(from, rows[0].line.start));
-        out.push_columns(text, rows, &gutters, measure);
+        aligned += push_columns(&mut out, text, rows, &gutters, measure);
         from = rows[rows.len() - 1].line.end;
     }
     out.push(text, Span::new(from, text.len()));
-    found.then_some(out)
+    (aligned > 0).then_some((out, aligned))
 }
 
-impl Relaid {
-    fn push(&mut self, text: &[char], piece: Span) {
-        if !piece.is_empty() {
-            self.pieces.push((self.text.len(), piece));
-            self.text.extend_from_slice(piece.of(text));
-        }
-    }
-
-    /// Adds the lines of every column, from the left, with the white space that indents them; empty ones where a column has
-    /// nothing.
-    fn push_columns(&mut self, text: &[char], rows: &[Row], gutters: &[usize], measure: &Measure) {
-        for column in 0..=gutters.len() {
-            let parts: Vec<&[Word]> = rows.iter().map(|row| row.column(gutters, column)).collect();
-            let starts = usual_starts(&parts);
-            let left = starts.first().map_or(0, |&(start, _)| start);
-            // Where most lines begin, and where those that open a paragraph do; a wrong measure scatters them.
-            self.aligned += starts
-                .iter()
-                .take(2)
-                .map(|&(_, lines)| lines)
-                .sum::<usize>();
-            for part in parts {
-                if let [first, .., last] | [first @ last] = part {
-                    let indent = first.columns.start.saturating_sub(left);
-                    let before = text[..first.span.start].iter().rev();
-                    let blank = before
-                        .take(indent / measure.indent)
-                        .take_while(|&&c| c.is_whitespace() && c != '\n')
-                        .count();
-                    self.push(text, Span::new(first.span.start - blank, last.span.end));
-                }
-                self.text.push('\n');
+/// Adds the lines of every column, from the left, with the white space that indents them; empty ones where a column has
+/// nothing.
+///
+/// Says how many lines begin where most of their column do, or where those that open a paragraph do: a wrong measure of width
+/// scatters them.
+fn push_columns(
+    out: &mut Relaid,
+    text: &[char],
+    rows: &[Row],
+    gutters: &[usize],
+    measure: &Measure,
+) -> usize {
+    let mut aligned = 0;
+    for column in 0..=gutters.len() {
+        let parts: Vec<&[Word]> = rows.iter().map(|row| row.column(gutters, column)).collect();
+        let starts = usual_starts(&parts);
+        let left = starts.first().map_or(0, |&(start, _)| start);
+        aligned += starts.iter().take(2).map(|start| start.1).sum::<usize>();
+        for part in parts {
+            if let [first, .., last] | [first @ last] = part {
+                let indent = first.columns.start.saturating_sub(left);
+                let before = text[..first.span.start].iter().rev();
+                let blank = before
+                    .take(indent / measure.indent)
+                    .take_while(|&&c| c.is_whitespace() && c != '\n')
+                    .count();
+                out.push(text, Span::new(first.span.start - blank, last.span.end));
             }
+            out.end_line();
         }
     }
-
-    /// The page's articles with their places in the printed text.
-    pub fn printed(&self, mut page: Page) -> Page {
-        for article in &mut page.articles {
-            self.print(article);
-        }
-        let first = |span: Span| self.places(span).first().copied();
-        let pair = |(span, of): (Span, Span)| Some((first(span)?, first(of)?));
-        page.duplicates = page.duplicates.into_iter().filter_map(pair).collect();
-        let last = |span: Span| self.places(span).last().copied();
-        page.open_ends = page.open_ends.into_iter().filter_map(last).collect();
-        page
-    }
-
-    fn print(&self, article: &mut Article) {
-        let mut spans = Vec::with_capacity(article.spans.len());
-        let mut starts = article.paragraph_starts.iter().copied().peekable();
-        let mut paragraph_starts = Vec::with_capacity(article.paragraph_starts.len());
-        for (i, &span) in article.spans.iter().enumerate() {
-            if starts.next_if_eq(&i).is_some() {
-                paragraph_starts.push(spans.len());
-            }
-            spans.extend(self.places(span));
-        }
-        (article.spans, article.paragraph_starts) = (spans, paragraph_starts);
-        for spans in [&mut article.title_spans, &mut article.credit_spans] {
-            *spans = spans.iter().flat_map(|&span| self.places(span)).collect();
-        }
-    }
-
-    /// Where the characters of a span of `text` are printed, those that follow each other together.
-    fn places(&self, span: Span) -> Vec<Span> {
-        let first = self
-            .pieces
-            .partition_point(|(start, piece)| start + piece.len() <= span.start);
-        let mut out: Vec<Span> = Vec::new();
-        for &(start, piece) in &self.pieces[first..] {
-            if start >= span.end {
-                break;
-            }
-            let from = span.start.max(start) - start + piece.start;
-            let to = span.end.min(start + piece.len()) - start + piece.start;
-            match out.last_mut() {
-                Some(last) if last.end == from => last.end = to,
-                _ => out.push(Span::new(from, to)),
-            }
-        }
-        out
-    }
+    aligned
 }
 
 /// Where the lines of a column begin, and how many: most first, of as many the leftmost.

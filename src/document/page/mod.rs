@@ -1,6 +1,6 @@
 //! Page → articles.
 //!
-//! Columns that stand side by side are read one after the other (`columns`). Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]); cut paragraphs, strayed
+//! Columns that stand side by side, or were cut line by line, are read one after the other (`columns`, `interleave`). Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]); cut paragraphs, strayed
 //! fragments and repeated passages are put right ([`mod@repair`]); everything between two headlines then belongs to
 //! the first.
 
@@ -9,10 +9,13 @@ pub mod borders;
 mod columns;
 mod credits;
 pub mod headline;
+mod interleave;
 pub mod line;
+mod relaid;
 pub mod repair;
 mod seams;
 pub mod starts;
+mod table;
 mod trees;
 mod wrap;
 
@@ -92,7 +95,7 @@ pub struct Page {
 
 /// Splits decoded text into articles, in reading order.
 pub fn split(text: &[char], layout: Layout, model: &dyn Continuation) -> Page {
-    match columns::relaid(text) {
+    match columns::relaid(text).or_else(|| interleave::relaid(text)) {
         Some(laid) => laid.printed(split_in_order(&laid.text, layout, model)),
         None => split_in_order(text, layout, model),
     }

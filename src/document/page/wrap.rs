@@ -5,7 +5,8 @@
 //! on in the next one, unless that is set off as this page sets paragraphs off: by white space before it, by a blank line;
 //! where it does neither, a full stop at the line's end has to do.
 
-use super::line::{is_table_row, last_mark};
+use super::line::last_mark;
+use super::table::is_table_row;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;
 use crate::text::fold::is_wide;

@@ -1,6 +1,7 @@
 //! Which fragments may continue which open ends, and what speaks for each pair.
 
 use super::{Continuation, Page};
+use crate::document::page::table::is_table_row;
 use crate::document::page::{BlockKind, line, seams};
 use crate::text::fold::fold;
 use std::collections::HashMap;
@@ -263,7 +264,7 @@ impl Page<'_> {
         // What stands right below a headline is that article's lead: it continues nothing.
         !self.opens_article(right)
             && block.dateline_chars == 0
-            && !line::is_table_row(self.chars(right))
+            && !is_table_row(self.chars(right))
             && !line::is_marked(self.chars(right))
             && (!block.is_heading || right == left + 1)
     }

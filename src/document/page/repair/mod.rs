@@ -19,7 +19,8 @@ mod moves;
 mod questions;
 mod repeated_ends;
 
-use super::{Block, BlockKind, borders, line};
+use super::table::is_table_row;
+use super::{Block, BlockKind, borders};
 use crate::document::Span;
 use crate::text::fold::fold;
 use affinity::RarePairs;
@@ -164,7 +165,7 @@ impl<'a> Page<'a> {
         let mut open = self.bodies();
         open.retain(|&i| self.chars(i).len() >= MIN_LEFT_CHARS);
         let candidates = open.len() as f32;
-        open.retain(|&i| is_open_end(self.chars(i)) && !line::is_table_row(self.chars(i)));
+        open.retain(|&i| is_open_end(self.chars(i)) && !is_table_row(self.chars(i)));
         let many = open.len() > 4 && open.len() as f32 > MAX_OPEN_SHARE * candidates;
         (!many && open.len() <= MAX_OPEN_ENDS).then_some(open)
     }
