@@ -8,7 +8,7 @@ use crate::analysis::summary::Length;
 use crate::encoder::candle::device;
 use crate::model::{self, Model};
 use crate::pipeline::document::Options;
-use crate::text::dictionary;
+use crate::text::{dictionary, patterns};
 use std::time::Instant;
 
 /// Threads of the whole program; all cores unless somebody says otherwise.
@@ -19,11 +19,12 @@ pub(super) fn set_threads(threads: Option<u16>) {
         .build_global();
 }
 
-/// Loads the model that was asked for; the word dictionary is read meanwhile.
+/// Loads the model that was asked for; the word dictionary is read and the patterns are compiled meanwhile.
 pub(super) fn load_model(args: &ModelArgs, printer: &Printer) -> Result<Model, CliError> {
     let began = Instant::now();
     set_threads(args.threads);
     std::thread::spawn(dictionary::load);
+    std::thread::spawn(patterns::load);
     let taxonomy = match &args.sectors {
         None => Taxonomy::embedded(),
         Some(path) => Taxonomy::read(path).map_err(|e| {

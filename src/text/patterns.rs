@@ -101,6 +101,11 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
     }
 });
 
+/// Compiles the patterns now instead of at the first use; call it from a thread of its own.
+pub fn load() {
+    LazyLock::force(&PATTERNS);
+}
+
 /// What a line opens with before its text, in characters of the line.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Opening {
