@@ -147,8 +147,7 @@ impl Row {
     fn of(text: &[char], line: Span, measure: &Measure) -> Self {
         let mut words: Vec<Word> = Vec::new();
         let mut column = 0;
-        for at in line.start..line.end {
-            let c = text[at];
+        for (at, &c) in (line.start..).zip(line.of(text)) {
             let width = match c {
                 '\t' => 8 - column % 8,
                 c => (measure.of)(c),
@@ -376,7 +375,7 @@ mod tests {
     fn wide_spaces_make_a_gutter_too() {
         let wide = SIDE_BY_SIDE.replace("    ", "　　");
         assert_eq!(
-            laid(&wide).unwrap().replace('　', "").replace(' ', ""),
+            laid(&wide).unwrap().replace(['　', ' '], ""),
             laid(SIDE_BY_SIDE).unwrap().replace(' ', "")
         );
     }

@@ -8,18 +8,19 @@ pub fn is_table_row(line: &[char]) -> bool {
     if line.len() > MAX_ROW_CHARS {
         return false;
     }
-    let cells = line.split(|c| c.is_whitespace()).filter(|c| !c.is_empty());
-    let (mut count, mut numbers, mut scores) = (0, 0, 0);
-    for cell in cells.clone() {
-        count += 1;
-        numbers += usize::from(cell.iter().any(|c| c.is_numeric()));
-        scores += usize::from(is_score(cell));
-    }
-    let priced = count == 2 && cells.last().is_some_and(is_amount);
-    count >= 4 && 2 * numbers >= count
-        || scores > 0 && (2..=3).contains(&count)
+    let cells: Vec<&[char]> = (line.split(|c| c.is_whitespace()))
+        .filter(|cell| !cell.is_empty())
+        .collect();
+    let count = cells.len();
+    let numbers = cells
+        .iter()
+        .filter(|cell| cell.iter().any(|c| c.is_numeric()));
+    let scored = cells.iter().any(|cell| is_score(cell));
+    let priced = cells.last().is_some_and(|cell| is_amount(cell));
+    count >= 4 && 2 * numbers.count() >= count
+        || (2..=3).contains(&count) && scored
         || count >= 3 && line.contains(&'\t')
-        || priced
+        || count == 2 && priced
 }
 
 /// `7.02`, `+12.5%`.
