@@ -183,8 +183,10 @@ fn is_latin_full_stop(text: &[char], line: Span, at: usize) -> bool {
 fn is_narrow_full_stop(text: &[char], line: Span, start: usize, at: usize) -> bool {
     const MAX_LABEL_CHARS: usize = 4;
     let next = text[at + 1..line.end].first();
+    // Where there are full stops of full width, it stands in a name (史蒂芬.霍金).
     matches!(text[at], '.' | '．')
         && at - start > MAX_LABEL_CHARS
+        && !line.of(text).contains(&'。')
         && (is_han(text[at - 1]) || is_closing(text[at - 1]))
         && next.is_none_or(|&c| {
             is_han(c) || closing_of(c).is_some() || is_closing(c) || matches!(c, '"')
@@ -267,6 +269,7 @@ mod tests {
             ]
         );
         assert_eq!(split("一.总则部分.").len(), 1);
+        assert_eq!(split("著名物理学家史蒂芬.霍金的塑像落成。").len(), 1);
     }
 
     #[test]

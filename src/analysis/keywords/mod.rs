@@ -3,6 +3,7 @@
 pub mod candidates;
 
 use crate::text::fold::is_han;
+use crate::text::words::words;
 use candidates::Candidate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -92,13 +93,15 @@ fn likely(own: &[f32]) -> Vec<usize> {
     likely
 }
 
-/// Phrases that stand once and are but one character off from one that stands more often: scanned text has `东江太桥` beside
-/// `东江大桥`.
+/// Phrases that stand once and are but one character off from one that stands more often: as scanned text has `东江太桥` beside
+/// `东江大桥`. Of `人民法院` and `人民医院` both are words.
 fn misreadings(candidates: &[Candidate], cores: &[Vec<char>], own: &[f32]) -> Vec<usize> {
     let count = |i: usize| candidates[i].in_title.len() + candidates[i].in_text.len();
     let likely = likely(own);
     let (often, once): (Vec<usize>, Vec<usize>) = likely.into_iter().partition(|&i| count(i) > 1);
-    let is_misread = |i: &usize| often.iter().any(|&j| one_off(&cores[*i], &cores[j]));
+    let is_misread = |i: &usize| {
+        often.iter().any(|&j| one_off(&cores[*i], &cores[j])) && words(&cores[*i]).len() > 1
+    };
     once.into_iter().filter(is_misread).collect()
 }
 
@@ -109,7 +112,9 @@ fn one_off(a: &[char], b: &[char]) -> bool {
     }
     let mut differ = a.iter().zip(b).filter(|(x, y)| x != y);
     let first = differ.next();
-    first.is_some_and(|(&x, &y)| is_han(x) && is_han(y)) && differ.next().is_none()
+    let telling = |c: char| "一二三四五六七八九十东西南北上中下前后左右新老".contains(c);
+    first.is_some_and(|(&x, &y)| is_han(x) && is_han(y) && !telling(x) && !telling(y))
+        && differ.next().is_none()
 }
 
 /// Shorter phrases are too often words of their own.

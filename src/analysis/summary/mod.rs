@@ -139,10 +139,16 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
 fn without_number(sentence: Span, text: &[char], folded: &[char]) -> Span {
     let head = &sentence.of(folded)[..sentence.len().min(NUMBER_CHARS)];
     let head: String = head.iter().collect();
-    let mark = PATTERNS.list_mark.captures(&head);
-    let mark = mark.and_then(|found| found.name("mark"));
+    let found = PATTERNS.list_mark.captures(&head);
+    let mark = found.and_then(|found| {
+        ["mark", "point", "bullet"]
+            .iter()
+            .find_map(|name| found.name(name))
+    });
     let start = sentence.start + head[..mark.map_or(0, |mark| mark.end())].chars().count();
-    Span::new(start, sentence.end).trimmed(text)
+    let rest = Span::new(start, sentence.end).trimmed(text);
+    // A sentence of nothing but a mark stays one.
+    if rest.is_empty() { sentence } else { rest }
 }
 
 /// Numbers and marks of lists are no longer.
@@ -245,6 +251,9 @@ mod tests {
             ("●加固沿江大堤三十公里。", "加固沿江大堤三十公里。"),
             ("答：加固沿江大堤三十公里。", "加固沿江大堤三十公里。"),
             ("4.5公里的沿江大堤今年加固。", "4.5公里的沿江大堤今年加固。"),
+            ("（一）", "（一）"),
+            ("一、二年级学生今天开学。", "一、二年级学生今天开学。"),
+            ("58.com今天上市，股价上涨。", "58.com今天上市，股价上涨。"),
             ("一是加固沿江大堤三十公里。", "一是加固沿江大堤三十公里。"),
         ] {
             assert_eq!(summary(text, &[1.0], Length::Sentences(1)), [said]);

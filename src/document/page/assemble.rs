@@ -65,8 +65,19 @@ fn set_boilerplate_aside(article: &mut Article) {
             .is_match(&fold(head).into_iter().collect::<String>())
     };
     let (aside, text): (Vec<Span>, Vec<Span>) = paragraphs.into_iter().partition(is_boilerplate);
-    let is_heading = |span: &Span| article.headings.contains(span);
-    if aside.is_empty() || text.iter().all(is_heading) {
+    // Headings and credits say nothing by themselves.
+    let is_text = |span: &Span| {
+        let starts = |part: &Span| part.start.cmp(&span.start);
+        let next = article
+            .asides
+            .partition_point(|credit| credit.end < span.end);
+        let is_credit = article
+            .asides
+            .get(next)
+            .is_some_and(|credit| credit.contains(*span));
+        article.headings.binary_search_by(starts).is_err() && !is_credit
+    };
+    if aside.is_empty() || !text.iter().any(is_text) {
         return;
     }
     // With a line end on one side: nothing is left of the line where it is left out.
@@ -74,21 +85,9 @@ fn set_boilerplate_aside(article: &mut Article) {
         0 => Span::new(0, span.end + 1),
         start => Span::new(start - 1, span.end),
     };
-    let mut asides: Vec<Span> = aside.into_iter().map(with_line_end).collect();
-    let inside = |credit: &Span| {
-        asides
-            .iter()
-            .any(|aside| aside.start < credit.end && credit.start < aside.end)
-    };
-    let credits: Vec<Span> = article
-        .asides
-        .iter()
-        .copied()
-        .filter(|credit| !inside(credit))
-        .collect();
-    asides.extend(credits);
-    asides.sort_unstable_by_key(|aside| aside.start);
-    article.asides = merged(asides);
+    article.asides.extend(aside.into_iter().map(with_line_end));
+    article.asides.sort_unstable_by_key(|aside| aside.start);
+    article.asides = merged(std::mem::take(&mut article.asides));
 }
 
 /// What is looked at of a paragraph to tell boilerplate.

@@ -64,7 +64,7 @@ fn measured(text: &[char], measure: &Measure) -> Option<(Relaid, usize)> {
     let mut out = Relaid::default();
     let (mut at, mut from, mut aligned) = (0, 0, 0);
     while at < rows.len() {
-        if rows[at].words.len() < 2 {
+        if rows[at].words.len() < 2 || rows[at].too_long {
             at += 1;
             continue;
         }
@@ -394,6 +394,8 @@ mod tests {
 
     #[test]
     fn nothing_is_lost() {
+        let long = SIDE_BY_SIDE.replacen("学会网上卖山货", &"很长".repeat(160), 1);
+        assert!(laid(&long).unwrap().contains(&"很长".repeat(160)));
         let laid = laid(&format!("页首一行\n{SIDE_BY_SIDE}页尾一行，很长很长很长很长很长很长很长很长很长很长很长很长很长很长")).unwrap();
         let sorted = |text: &str| {
             let mut chars: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();

@@ -35,6 +35,8 @@ const INDENTED: f32 = 0.5;
 const NOT_INDENTED: f32 = -2.0;
 /// Columns take turns: a line that goes on over another distance than the one before it.
 const OUT_OF_TURN: f32 = -2.0;
+/// What speaks for lines that nobody has to look at any longer.
+const READS_WELL: f32 = 0.0;
 /// One column more: what begins it goes on from nothing.
 const COLUMN: f32 = -4.0;
 /// How much more must speak for columns than for the lines as they stand. Of wrapped articles it was 2 at most, of
@@ -209,9 +211,13 @@ impl Block {
 
     /// The lines of each column, if there are several.
     fn columns(&self) -> Option<Vec<Vec<usize>>> {
+        let as_they_stand = self.best(1).score;
+        if as_they_stand > READS_WELL {
+            return None;
+        }
         let several = (2..=MAX_COLUMNS).map(|columns| self.best(columns));
         let best = several.max_by(|a, b| a.score.total_cmp(&b.score))?;
-        let gain = best.score - self.best(1).score;
+        let gain = best.score - as_they_stand;
         if gain < MIN_GAIN || gain < MIN_GAIN_A_LINE * self.pieces.len() as f32 {
             return None;
         }

@@ -94,7 +94,8 @@ fn bracketed_headline(line: &[char]) -> Option<usize> {
         .position(|&c| c == '】')?
         + 1;
     let (head, prose) = (&line[1..close - 1], &line[close..]);
-    let is_headline = head.len() >= MIN_BRACKETED_CHARS && !head.contains(&'。');
+    let said = head.iter().filter(|c| !c.is_whitespace()).count();
+    let is_headline = said >= MIN_BRACKETED_CHARS && !head.contains(&'。');
     let is_prose = prose.len() >= head.len() && prose.contains(&'。');
     let head: String = fold(&line[..close]).into_iter().collect();
     (is_headline && is_prose && dateline_chars(&head) == 0 && !PATTERNS.byline.is_match(&head))
@@ -130,22 +131,25 @@ fn keep_dates_in_text(text: &[char], lines: &mut [Line]) {
     let mut below_text = false;
     for i in 0..lines.len() {
         let beside = is_furniture(lines.get(i + 1)) || i > 0 && is_furniture(lines.get(i - 1));
+        let headline_below = lines
+            .get(i + 1)
+            .is_some_and(|next| next.kind == LineKind::Short);
         let line = &mut lines[i];
         below_text |= line.kind == LineKind::Body;
-        if line.kind == LineKind::Short && beside && !below_text && is_masthead(line.span.of(text))
-        {
-            line.kind = LineKind::Furniture;
+        if line.kind != LineKind::Short {
+            continue;
         }
-        if matches!(line.kind, LineKind::Short)
-            && (!below_text || beside)
-            && stands_beside_furniture(line.span.of(text))
+        let printed = line.span.of(text);
+        let heads_the_page = !below_text && (beside || i == 0 && headline_below);
+        if heads_the_page && is_masthead(printed)
+            || (!below_text || beside) && stands_beside_furniture(printed)
         {
             line.kind = LineKind::Furniture;
         }
     }
 }
 
-/// A paper's name: above all text and beside other furniture. Alone, what ends in 报 can be a headline (`天气预报`).
+/// A paper's name: above all text, beside other furniture or above a headline. By itself, it can be one.
 fn is_masthead(line: &[char]) -> bool {
     let folded: String = fold(&line[..line.len().min(PATTERN_CHARS)])
         .into_iter()

@@ -34,9 +34,12 @@ impl Relaid {
         for article in &mut page.articles {
             self.print(article);
         }
-        let first = |span: Span| self.places(span).first().copied();
-        let pair = |(span, of): (Span, Span)| Some((first(span)?, first(of)?));
-        page.duplicates = page.duplicates.into_iter().filter_map(pair).collect();
+        // Piece by piece, as far as both passages are broken at the same places.
+        let pairs = |(span, of): (Span, Span)| {
+            let pieces = self.places(span).into_iter().zip(self.places(of));
+            pieces.take_while(|(one, other)| one.len() == other.len())
+        };
+        page.duplicates = page.duplicates.into_iter().flat_map(pairs).collect();
         let last = |span: Span| self.places(span).last().copied();
         page.open_ends = page.open_ends.into_iter().filter_map(last).collect();
         page
