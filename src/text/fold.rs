@@ -39,6 +39,11 @@ pub fn fold(text: &[char]) -> Vec<char> {
     text.iter().copied().map(fold_char).collect()
 }
 
+/// The first `most` characters, folded, for a pattern.
+pub fn folded_head(text: &[char], most: usize) -> String {
+    text.iter().take(most).copied().map(fold_char).collect()
+}
+
 /// Whether `c` is a Chinese character.
 pub fn is_han(c: char) -> bool {
     matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{323af}' | '〇' | '\u{f900}'..='\u{faff}')
@@ -49,6 +54,11 @@ pub fn is_han(c: char) -> bool {
 pub fn is_wide(c: char) -> bool {
     is_han(c)
         || matches!(c, '\u{3000}'..='\u{303f}' | '\u{ff01}'..='\u{ff60}' | '“' | '”' | '‘' | '’' | '…' | '—' | '·')
+}
+
+/// Columns that `c` takes on a terminal.
+pub fn columns(c: char) -> usize {
+    1 + usize::from(is_wide(c))
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ struct File {
 struct KeywordLists {
     function: String,
     generic: String,
+    telling: String,
 }
 
 #[derive(Deserialize)]
@@ -28,6 +29,8 @@ pub struct Lexicon {
     pub function: HashSet<&'static str>,
     /// Words that are no keyword by themselves.
     pub generic: HashSet<&'static str>,
+    /// Characters by which names of one kind are told apart (`第一中学`, `第二中学`).
+    pub telling: String,
     /// Sentence openings that refer to the sentence before.
     pub leaning: Vec<Vec<char>>,
     /// Verbs of saying.
@@ -43,6 +46,7 @@ pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
     Lexicon {
         function: words(file.keyword.function).collect(),
         generic: words(file.keyword.generic).collect(),
+        telling: file.keyword.telling,
         leaning: characters(file.sentence.leaning),
         saying: characters(file.sentence.saying),
     }

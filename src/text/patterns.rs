@@ -6,62 +6,74 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-#[derive(Deserialize)]
-struct File {
-    dateline: Vec<String>,
-    byline: String,
-    names: String,
-    reporting: String,
-    signature: String,
-    speech: String,
-    salutation: String,
-    photo_credit: String,
-    furniture: String,
-    beside_furniture: String,
-    masthead: String,
-    caption: String,
-    boilerplate: String,
-    enumerator: String,
-    list_mark: String,
-    lead: String,
-    /// Pieces that stand in patterns by name, in braces.
-    part: BTreeMap<String, String>,
+/// Declares the patterns: as they stand in the file, and compiled.
+macro_rules! patterns {
+    ($($(#[$what:meta])+ $name:ident,)+) => {
+        #[derive(Deserialize)]
+        struct File {
+            dateline: Vec<String>,
+            $($name: String,)+
+            /// Pieces that stand in patterns by name, in braces.
+            part: BTreeMap<String, String>,
+        }
+
+        /// How lines that are not prose look. All match folded text; the `regex` crate runs them in linear time.
+        pub struct Patterns {
+            /// How a report opens, the likeliest first; [`opening`] says what their groups are.
+            dateline: Vec<Regex>,
+            $($(#[$what])+ pub $name: Regex,)+
+        }
+
+        impl Patterns {
+            fn compiled(file: &File, compile: impl Fn(&str) -> Regex) -> Self {
+                Self {
+                    dateline: file.dateline.iter().map(|pattern| compile(pattern)).collect(),
+                    $($name: compile(&file.$name),)+
+                }
+            }
+        }
+    };
 }
 
-/// How lines that are not prose look. All match folded text; the `regex` crate runs them in linear time.
-pub struct Patterns {
-    /// How a report opens, the likeliest first; see [`dateline`] for their groups.
-    dateline: Vec<Regex>,
+patterns! {
     /// A whole line that names authors or photographers.
-    pub byline: Regex,
+    byline,
     /// Nothing but what may be names: `何田 林小满`.
-    pub names: Regex,
+    names,
     /// What a credit may end with besides names: `报道`, `发自东江`.
-    pub reporting: Regex,
+    reporting,
     /// Who wrote it and what he is, below a headline: `东江大学教授 何田`.
-    pub signature: Regex,
+    signature,
     /// A line of an interview: `问：…`.
-    pub speech: Regex,
+    speech,
     /// Whom a letter or notice addresses: `各有关单位：`.
-    pub salutation: Regex,
+    salutation,
     /// A byline that credits a photograph.
-    pub photo_credit: Regex,
+    photo_credit,
     /// A whole line that belongs to the page and to no article.
-    pub furniture: Regex,
+    furniture,
     /// Furniture where other furniture stands beside it or no text above it: dates, addresses.
-    pub beside_furniture: Regex,
+    beside_furniture,
     /// A paper's name.
-    pub masthead: Regex,
+    masthead,
     /// The opening of a caption.
-    pub caption: Regex,
+    caption,
     /// A paragraph that is printed with articles and says nothing of them: rights, risks, subscriptions, captions.
-    pub boilerplate: Regex,
+    boilerplate,
     /// The opening of a numbered or marked line.
-    pub enumerator: Regex,
+    enumerator,
     /// The number or mark that a sentence of a list opens with, or who speaks in an interview.
-    pub list_mark: Regex,
+    list_mark,
     /// The first words of a news lead.
-    pub lead: Regex,
+    lead,
+    /// What people are in a credit: `记者`, `通讯员`.
+    credited,
+    /// What goes on after a dateline in another word: 电话, 讯问.
+    goes_on,
+    /// What goes on after `报道` when somebody reports something: `…社9月1日报道说`.
+    reports,
+    /// More people after a credit.
+    more_credits,
 }
 
 /// The patterns, compiled once.
@@ -77,28 +89,7 @@ pub static PATTERNS: LazyLock<Patterns> = LazyLock::new(|| {
         let pattern = filled(filled(filled(pattern.to_owned())));
         Regex::new(&pattern).expect("prompts/patterns.toml is part of the program")
     };
-    Patterns {
-        dateline: file
-            .dateline
-            .iter()
-            .map(|pattern| compile(pattern))
-            .collect(),
-        byline: compile(&file.byline),
-        names: compile(&file.names),
-        reporting: compile(&file.reporting),
-        signature: compile(&file.signature),
-        speech: compile(&file.speech),
-        salutation: compile(&file.salutation),
-        photo_credit: compile(&file.photo_credit),
-        furniture: compile(&file.furniture),
-        beside_furniture: compile(&file.beside_furniture),
-        masthead: compile(&file.masthead),
-        caption: compile(&file.caption),
-        boilerplate: compile(&file.boilerplate),
-        enumerator: compile(&file.enumerator),
-        list_mark: compile(&file.list_mark),
-        lead: compile(&file.lead),
-    }
+    Patterns::compiled(&file, compile)
 });
 
 /// Compiles the patterns now instead of at the first use; call it from a thread of its own.
@@ -146,20 +137,13 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
         return None;
     }
     // What somebody reports belongs to the text (…社9月1日报道，); and a credit is left whole (记者 何田 通讯员 周默为…).
-    let reported = whole.trim_end().ends_with("报道");
-    let credited_too = ["记者", "通讯员", "实习"]
-        .iter()
-        .any(|role| rest.starts_with(role));
-    if reported && rest.starts_with(['，', ',', '说', '称', '了', '指'])
-        || paper.is_none() && credited_too
-    {
-        return None;
-    }
+    let reports = whole.trim_end().ends_with("报道") && PATTERNS.reports.is_match(rest);
+    let credited_too = paper.is_none() && PATTERNS.more_credits.is_match(rest);
     // 电话, 讯问, 消息人士: the word goes on.
     let goes_on = people.is_empty()
-        && rest.starts_with(|c| GOES_ON.contains(c))
-        && !whole.ends_with(char::is_whitespace);
-    if goes_on {
+        && !whole.ends_with(char::is_whitespace)
+        && PATTERNS.goes_on.is_match(rest);
+    if reports || credited_too || goes_on {
         return None;
     }
     // 合作社, 情报: many a word ends like the name of an agency or a paper. The date or the people tell.
@@ -194,9 +178,6 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
         people: people.into_iter().filter_map(span).collect(),
     })
 }
-
-/// What follows 电, 讯 and 消息 in other words.
-const GOES_ON: &str = "话子视影器力动台梯商价网信报问号人";
 
 /// What stands between the parts of a dateline.
 const SEPARATORS: [char; 5] = [' ', '\t', '/', '／', '、'];

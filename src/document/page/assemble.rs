@@ -3,7 +3,7 @@
 use super::credits::{Opening, credits, opening, trailing_credit};
 use super::{Block, BlockKind, line};
 use crate::document::{Article, Span};
-use crate::text::fold::fold;
+use crate::text::fold::folded_head;
 use crate::text::patterns::PATTERNS;
 
 /// Builds articles from blocks in reading order: a headline after text opens the next article, a headline before
@@ -59,10 +59,8 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
 fn set_boilerplate_aside(article: &mut Article) {
     let paragraphs = article.paragraphs();
     let is_boilerplate = |span: &Span| {
-        let head = &span.of(&article.text)[..span.len().min(BOILERPLATE_CHARS)];
-        PATTERNS
-            .boilerplate
-            .is_match(&fold(head).into_iter().collect::<String>())
+        let head = folded_head(span.of(&article.text), BOILERPLATE_CHARS);
+        PATTERNS.boilerplate.is_match(&head)
     };
     let (aside, text): (Vec<Span>, Vec<Span>) = paragraphs.into_iter().partition(is_boilerplate);
     // Headings and credits say nothing by themselves.
@@ -330,6 +328,10 @@ mod tests {
             read(&article(&["图为市民走上大桥。"])),
             "图为市民走上大桥。"
         );
+        let credited = article(&["图为市民走上大桥。", "（本报记者 林小满 摄影报道）"]);
+        assert_eq!(read(&credited), "图为市民走上大桥。");
+        let both = article(&["图为市民走上大桥。", "（记者 林小满）", "大桥今天通车。"]);
+        assert_eq!(read(&both).trim(), "大桥今天通车。");
     }
 
     #[test]

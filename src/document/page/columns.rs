@@ -7,7 +7,7 @@
 use super::relaid::Relaid;
 use crate::document::Span;
 use crate::document::sentence::line_spans;
-use crate::text::fold::is_wide;
+use crate::text::fold::columns;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -20,7 +20,7 @@ struct Measure {
 
 const MEASURES: [Measure; 2] = [
     Measure {
-        of: |c| 1 + usize::from(is_wide(c)),
+        of: columns,
         indent: 2,
     },
     Measure {

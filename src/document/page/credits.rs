@@ -2,7 +2,7 @@
 
 use super::line;
 use crate::document::{Dateline, Span};
-use crate::text::fold::fold;
+use crate::text::fold::{fold, folded_head};
 use crate::text::names::are_names;
 use crate::text::patterns::{self, PATTERNS};
 
@@ -53,11 +53,8 @@ pub(super) fn opening(paragraph: &[char]) -> Opening {
 /// `（新闻联播）` in a dateline names nobody.
 fn names_somebody(folded: &[char]) -> bool {
     let text: String = folded.iter().collect();
-    ROLES.iter().any(|role| text.contains(role)) || are_names(folded)
+    PATTERNS.credited.is_match(&text) || are_names(folded)
 }
-
-/// What people are in a credit.
-const ROLES: [&str; 7] = ["记者", "通讯员", "实习生", "撰稿人", "作者", "编辑", "编译"];
 
 /// Length of the white space that text begins with.
 fn blank(text: &[char]) -> usize {
@@ -113,10 +110,11 @@ pub(super) fn credits(printed: &str) -> Vec<String> {
     let bare = PATTERNS.reporting.replace(bare, "");
     let mut entries: Vec<String> = Vec::new();
     for word in bare.split_whitespace() {
-        let folded: String = fold(&word.chars().collect::<Vec<_>>())
-            .into_iter()
-            .collect();
-        let opens = entries.is_empty() || ROLES.iter().any(|role| folded.contains(role));
+        let chars: Vec<char> = word.chars().collect();
+        let opens = entries.is_empty()
+            || PATTERNS
+                .credited
+                .is_match(&folded_head(&chars, chars.len()));
         match entries.last_mut() {
             Some(entry) if !opens => {
                 entry.push(' ');

@@ -10,7 +10,7 @@ use super::relaid::Relaid;
 use super::seams;
 use crate::document::Span;
 use crate::document::sentence::{is_terminal, line_spans};
-use crate::text::fold::{fold, is_wide};
+use crate::text::fold::{columns, fold};
 use crate::text::patterns::PATTERNS;
 
 /// Columns of a page at most.
@@ -62,9 +62,8 @@ pub(super) fn relaid(text: &[char]) -> Option<Relaid> {
             block.and_then(|block| block.columns().map(|columns| (block, columns)))
         {
             found = true;
-            let heads = heads(text, &lines[from..at], columns.len());
             let heads = if block.all_begin(&columns) {
-                heads
+                heads(text, &lines[from..at], columns.len())
             } else {
                 Vec::new()
             };
@@ -83,11 +82,7 @@ pub(super) fn relaid(text: &[char]) -> Option<Relaid> {
                     .step_by(columns.len())
                     .map(|head| from + head);
                 for line in head.chain(column.iter().map(|line| at + line)) {
-                    let line = lines[line];
-                    out.push_line(
-                        text,
-                        Span::new(line.start, line.start + trimmed_end(line.of(text))),
-                    );
+                    out.push_line(text, printed(text, lines[line]));
                 }
             }
             from = end;
@@ -138,10 +133,9 @@ fn heads(text: &[char], above: &[Span], columns: usize) -> Vec<usize> {
     }
 }
 
-fn trimmed_end(line: &[char]) -> usize {
-    line.iter()
-        .rposition(|c| !c.is_whitespace())
-        .map_or(0, |last| last + 1)
+/// A line that is not blank, with what indents it.
+fn printed(text: &[char], line: Span) -> Span {
+    Span::new(line.start, line.trimmed(text).end)
 }
 
 /// A line as a piece of a column.
@@ -175,18 +169,13 @@ impl Block {
         if !(2 * MIN_SEAMS..=MAX_LINES).contains(&lines.len()) {
             return None;
         }
-        let width = |line: &[char]| {
-            line.iter()
-                .map(|&c| 1 + usize::from(is_wide(c)))
-                .sum::<usize>()
-        };
-        let printed = |line: &Span| Span::new(line.start, line.start + trimmed_end(line.of(text)));
+        let width = |line: &[char]| line.iter().map(|&c| columns(c)).sum::<usize>();
         if lines.iter().any(|line| line.len() > *WIDTHS.end()) {
             return None;
         }
         let widths: Vec<usize> = lines
             .iter()
-            .map(|line| width(printed(line).of(text)))
+            .map(|&line| width(printed(text, line).of(text)))
             .collect();
         let mut sorted = widths.clone();
         sorted.sort_unstable();

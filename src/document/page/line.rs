@@ -4,7 +4,7 @@ use super::table::is_table_row;
 use super::wrap::{self, Printed};
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
-use crate::text::fold::{fold, is_han, is_wide};
+use crate::text::fold::{fold, folded_head, is_han, is_wide};
 use crate::text::names::are_names;
 use crate::text::patterns::{PATTERNS, dateline_chars};
 
@@ -97,7 +97,7 @@ fn bracketed_headline(line: &[char]) -> Option<usize> {
     let said = head.iter().filter(|c| !c.is_whitespace()).count();
     let is_headline = said >= MIN_BRACKETED_CHARS && !head.contains(&'。');
     let is_prose = prose.len() >= head.len() && prose.contains(&'。');
-    let head: String = fold(&line[..close]).into_iter().collect();
+    let head = folded_head(line, close);
     (is_headline && is_prose && dateline_chars(&head) == 0 && !PATTERNS.byline.is_match(&head))
         .then_some(close)
 }
@@ -151,18 +151,17 @@ fn keep_dates_in_text(text: &[char], lines: &mut [Line]) {
 
 /// A paper's name: above all text, beside other furniture or above a headline. By itself, it can be one.
 fn is_masthead(line: &[char]) -> bool {
-    let folded: String = fold(&line[..line.len().min(PATTERN_CHARS)])
-        .into_iter()
-        .collect();
-    PATTERNS.masthead.is_match(&folded)
+    PATTERNS
+        .masthead
+        .is_match(&folded_head(line, PATTERN_CHARS))
 }
 
 /// Furniture where other furniture stands beside it, or no text above it.
 pub fn stands_beside_furniture(line: &[char]) -> bool {
-    let folded: String = fold(&line[..line.len().min(PATTERN_CHARS)])
-        .into_iter()
-        .collect();
-    line.len() <= MAX_FURNITURE_CHARS && PATTERNS.beside_furniture.is_match(&folded)
+    line.len() <= MAX_FURNITURE_CHARS
+        && PATTERNS
+            .beside_furniture
+            .is_match(&folded_head(line, PATTERN_CHARS))
 }
 
 /// The lines as they are printed, those that are blank only counted.

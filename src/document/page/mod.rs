@@ -20,7 +20,7 @@ mod trees;
 mod wrap;
 
 use super::{Article, Span};
-use crate::text::fold::fold;
+use crate::text::fold::{fold, folded_head};
 use crate::text::names::are_names;
 use crate::text::patterns::PATTERNS;
 pub use assemble::assemble;
@@ -147,14 +147,14 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
 
 /// A date of a chronicle, an address, or what stands above a question of an interview.
 fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[char]>) -> bool {
-    let folded = |line: &Line| -> String {
-        let head = line.span.of(text).iter().take(SPEECH_CHARS).copied();
-        fold(&head.collect::<Vec<_>>()).into_iter().collect()
+    let asks = |line: &Line| {
+        PATTERNS
+            .speech
+            .is_match(&folded_head(line.span.of(text), SPEECH_CHARS))
     };
     line::stands_beside_furniture(lines[i].span.of(text))
         || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
-        || (lines.get(i + 1)).is_some_and(|next| PATTERNS.speech.is_match(&folded(next)))
-            && (i > 0 && lines[i - 1].kind == LineKind::Body)
+        || lines.get(i + 1).is_some_and(asks) && (i > 0 && lines[i - 1].kind == LineKind::Body)
 }
 
 /// Who speaks in an interview or a round table: what several lines of a page open with before a colon.

@@ -9,7 +9,7 @@ use super::line::last_mark;
 use super::table::is_table_row;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;
-use crate::text::fold::is_wide;
+use crate::text::fold::columns;
 
 /// A line as it is printed, or several that a width broke.
 pub(super) struct Printed {
@@ -34,7 +34,7 @@ struct Measure {
 
 const MEASURES: [Measure; 2] = [
     Measure {
-        of: |c| 1 + is_wide(c) as usize,
+        of: columns,
         min: 22,
         max: 120,
         ragged: 3,
