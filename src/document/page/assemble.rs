@@ -1,6 +1,7 @@
 //! Blocks in reading order → articles.
 
 use super::credits::{Opening, credits, opening, trailing_credit};
+use super::pieces::pieces;
 use super::{Block, BlockKind, line};
 use crate::document::{Article, Span};
 use crate::text::fold::folded_head;
@@ -25,7 +26,7 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
             }
             BlockKind::Byline => {
                 push_byline(block.span.of(text), &mut current);
-                push_credit(text, &line::pieces(text, block.span), &mut current);
+                push_credit(text, &pieces(text, block.span), &mut current);
             }
             // It stands in its paragraph already.
             BlockKind::Body if block.continues && below_body => {}
@@ -40,7 +41,7 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
     } else if let Some(last) = articles.last_mut() {
         // A headline whose text was printed twice and is used elsewhere: no text is lost.
         for span in current.title_spans {
-            last.push_paragraph(text, &line::pieces(text, span), true);
+            last.push_paragraph(text, &pieces(text, span), true);
         }
         last.add_credits(current.byline);
         last.credit_spans.extend(current.credit_spans);
@@ -116,7 +117,7 @@ fn rests(blocks: &[Block]) -> impl Iterator<Item = &Block> {
 fn everything(text: &[char], blocks: &[Block]) -> Article {
     let mut article = Article::default();
     for block in blocks {
-        article.push_paragraph(text, &line::pieces(text, block.span), false);
+        article.push_paragraph(text, &pieces(text, block.span), false);
     }
     article
 }
@@ -131,7 +132,7 @@ fn push_paragraph<'a>(
 ) {
     let blocks: Vec<&Block> = std::iter::once(first).chain(rests).collect();
     let pieces: Vec<Span> = (blocks.iter())
-        .flat_map(|block| line::pieces(text, block.span))
+        .flat_map(|block| pieces(text, block.span))
         .collect();
     // A short line that is read on was the beginning of a paragraph, no heading.
     let is_heading = blocks.iter().all(|block| block.is_heading);
@@ -197,7 +198,7 @@ fn title(text: &[char], spans: &[Span]) -> String {
     let decks: Vec<String> = spans
         .iter()
         .map(|span| {
-            line::pieces(text, *span)
+            pieces(text, *span)
                 .into_iter()
                 .map(|piece| piece.text(text))
                 .collect()

@@ -11,6 +11,7 @@ mod credits;
 pub mod headline;
 mod interleave;
 pub mod line;
+mod pieces;
 mod relaid;
 pub mod repair;
 mod seams;
