@@ -54,6 +54,14 @@ patterns! {
     furniture,
     /// Furniture where other furniture stands beside it or no text above it: dates, addresses.
     beside_furniture,
+    /// A whole line that says on which page an article goes on: `（下转第二版）`.
+    jump_onward,
+    /// A whole line that says from which page it comes: `（上接第一版）`.
+    jump_from,
+    /// The same at the end of a paragraph.
+    closing_jump,
+    /// The same at the beginning of one.
+    opening_jump,
     /// A paper's name.
     masthead,
     /// The opening of a caption.

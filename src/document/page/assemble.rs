@@ -8,7 +8,7 @@ use crate::text::fold::folded_head;
 use crate::text::patterns::PATTERNS;
 
 /// Builds articles from blocks in reading order: a headline after text opens the next article, a headline before
-/// any text is one more deck.
+/// any text is one more deck. A block that [opens](Block::opens) one does so without a headline.
 pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
     let mut articles = Vec::new();
     let mut current = Article::default();
@@ -31,6 +31,9 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
             // It stands in its paragraph already.
             BlockKind::Body if block.continues && below_body => {}
             BlockKind::Body => {
+                if block.opens && current.has_body() {
+                    articles.push(std::mem::take(&mut current));
+                }
                 push_paragraph(text, block, rests(&blocks[i + 1..]), &mut current);
                 below_body = true;
             }

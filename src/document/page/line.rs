@@ -7,6 +7,7 @@ use crate::document::sentence::{is_closing, is_terminal, line_spans};
 use crate::text::fold::{fold, folded_head, is_han};
 use crate::text::names::are_names;
 use crate::text::patterns::{PATTERNS, dateline_chars};
+use regex::Regex;
 
 /// What a line is by its own looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,6 +47,8 @@ pub const MAX_HEADLINE_CHARS: usize = 64;
 const MAX_FURNITURE_CHARS: usize = 80;
 /// Shorter ones in brackets are labels (`【记者手记】`).
 const MIN_BRACKETED_CHARS: usize = 7;
+/// At either end of a paragraph, a longer jump line is none.
+const JUMP_CHARS: usize = 24;
 /// A longer line is no byline.
 const MAX_BYLINE_CHARS: usize = 60;
 /// A line longer than this that ends with a colon is a sentence.
@@ -56,7 +59,9 @@ const PATTERN_CHARS: usize = 160;
 /// The lines of `text` that are not blank.
 pub fn lines(text: &[char]) -> Vec<Line> {
     let paragraphs = wrap::unwrapped(text, printed(text));
-    let parts = paragraphs.into_iter().flat_map(|line| headed(text, line));
+    let parts = (paragraphs.into_iter())
+        .flat_map(|line| headed(text, line))
+        .flat_map(|line| jumping(text, line));
     let mut lines: Vec<Line> = parts.map(|line| classified(text, line)).collect();
     keep_dates_in_text(text, &mut lines);
     lines
@@ -81,6 +86,37 @@ fn headed(text: &[char], line: Printed) -> Vec<Printed> {
             ..line
         },
     ]
+}
+
+/// `…三十一个。（下转第二版）`, `（上接第一版）会议要求…`: where an article goes on is a line of its own.
+fn jumping(text: &[char], line: Printed) -> Vec<Printed> {
+    let printed = line.span.of(text);
+    let tail = &printed[printed.len().saturating_sub(JUMP_CHARS)..];
+    let found = |pattern: &Regex, part: &[char]| {
+        let part = folded_head(part, JUMP_CHARS);
+        let found = pattern.find(&part)?;
+        Some(part[found.range()].chars().count())
+    };
+    let before = found(&PATTERNS.opening_jump, printed).unwrap_or(0);
+    let after = found(&PATTERNS.closing_jump, tail).unwrap_or(0);
+    let cuts = [before, printed.len() - after];
+    if cuts[0] >= cuts[1] {
+        return vec![line];
+    }
+    let [start, end] = cuts.map(|cut| line.span.start + cut);
+    let parts = [(line.span.start, start), (start, end), (end, line.span.end)];
+    let parts = parts.map(|(start, end)| Span::new(start, end).trimmed(text));
+    let mut blank_before = line.blank_before;
+    let mut out = Vec::new();
+    for span in parts.into_iter().filter(|span| !span.is_empty()) {
+        out.push(Printed {
+            span,
+            blank_before,
+            ..line
+        });
+        blank_before = 0;
+    }
+    out
 }
 
 /// Length of a headline in brackets, them included, before a paragraph's prose.

@@ -1,8 +1,9 @@
 //! Page → articles.
 //!
-//! Columns that stand side by side, or were cut line by line, are read one after the other (`columns`, `interleave`). Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]); cut paragraphs, strayed
-//! fragments and repeated passages are put right ([`mod@repair`]); everything between two headlines then belongs to
-//! the first.
+//! Columns that stand side by side, or were cut line by line, are read one after the other (`columns`, `interleave`).
+//! Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]); articles that go on on
+//! another page are put together (`jumps`); cut paragraphs, strayed fragments and repeated passages are put right
+//! ([`mod@repair`]); everything between two headlines then belongs to the first.
 
 mod assemble;
 pub mod borders;
@@ -10,6 +11,7 @@ mod columns;
 mod credits;
 pub mod headline;
 mod interleave;
+mod jumps;
 pub mod line;
 mod pieces;
 mod relaid;
@@ -65,6 +67,10 @@ pub struct Block {
     pub dateline_chars: usize,
     /// It goes on where the block before it stopped, in mid-sentence.
     pub continues: bool,
+    /// Text of an article whose headline is on another page (`上接第一版`).
+    pub opens: bool,
+    /// The page says where it goes on (`下转第二版`): nowhere else.
+    pub jumps: bool,
 }
 
 impl Block {
@@ -76,6 +82,8 @@ impl Block {
             is_heading,
             dateline_chars: line.dateline_chars,
             continues: false,
+            opens: false,
+            jumps: false,
         }
     }
 }
@@ -103,10 +111,12 @@ pub fn split(text: &[char], layout: Layout, model: &dyn Continuation) -> Page {
 }
 
 fn split_in_order(text: &[char], layout: Layout, model: &dyn Continuation) -> Page {
-    let repaired = repair::repair(text, blocks(text, layout), model);
+    let (blocks, mut duplicates) = jumps::reunited(text, blocks(text, layout), layout);
+    let repaired = repair::repair(text, blocks, model);
+    duplicates.extend(repaired.duplicates);
     Page {
         articles: assemble(text, &repaired.blocks),
-        duplicates: repaired.duplicates,
+        duplicates,
         open_ends: repaired.open_ends,
     }
 }
@@ -127,8 +137,12 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
             if !above_is_short && line::closes_foreign_bracket(lines[i].span.of(text)) {
                 continue;
             }
+            // An article that comes from another page has its headline above the line that says so.
+            let arrives = |next: &Line| jumps::is_arrival(next.span.of(text));
             let features = headline::features(&style, &lines, i);
-            if headline::probability(&features) >= MIN_HEADLINE_PROBABILITY {
+            if lines.get(i + 1).is_some_and(arrives)
+                || headline::probability(&features) >= MIN_HEADLINE_PROBABILITY
+            {
                 kinds[i] = BlockKind::Headline;
             }
         }

@@ -1,9 +1,10 @@
 //! Lines that a fixed width broke: `pdftotext`, plain-text mail and scanned columns end a line where the paper ends, not where a
 //! paragraph does.
 //!
-//! A page is taken for wrapped when many of its lines are equally wide and stop in mid-sentence. Lines of that width then go
-//! on in the next one, unless that is set off as this page sets paragraphs off: by white space before it, by a blank line;
-//! where it does neither, a full stop at the line's end has to do.
+//! Lines are taken for wrapped where many one after the other are equally wide and stop in mid-sentence; a page may have
+//! parts of different widths. Lines of that width then go on in the next one, unless that is set off as this part of the page
+//! sets paragraphs off: by white space before it, by a blank line; where it does neither, a full stop at the line's end has
+//! to do.
 
 use super::line::last_mark;
 use super::table::is_table_row;
@@ -47,13 +48,26 @@ const MEASURES: [Measure; 2] = [
     },
 ];
 
-/// Full lines of a wrapped page, and their share of the lines that are wide enough.
+/// Full lines of a page that is wrapped, and of each part of it.
 const MIN_FULL: usize = 4;
+const MIN_FULL_IN_PART: usize = 2;
+/// Their share of a part's lines that are wide enough.
 const MIN_FULL_SHARE: f32 = 0.4;
 /// Of the full lines, how many stop in mid-sentence: by chance four in five do.
 const MIN_OPEN_SHARE: f32 = 0.6;
 /// Columns that set the beginning of a paragraph off.
 const INDENT: usize = 2;
+/// Widths of lines that are tried on a page, the commonest first.
+const WIDTHS: usize = 8;
+
+/// What a line costs where lines are broken at a width: a full one that stops in mid-sentence, another full one, one
+/// that is shorter, one that is too long. Where lines are not broken it costs nothing.
+const OPEN: f32 = -1.0;
+const FULL: f32 = -0.3;
+const SHORTER: f32 = 0.35;
+const TOO_LONG: f32 = 5.0;
+/// That another width begins. Articles of one page may be set in different ones.
+const CHANGE: f32 = 2.5;
 
 /// Lines together with those that go on with them.
 pub(super) fn unwrapped(text: &[char], lines: Vec<Printed>) -> Vec<Printed> {
@@ -71,38 +85,24 @@ pub(super) fn unwrapped(text: &[char], lines: Vec<Printed>) -> Vec<Printed> {
 /// Of each line, whether it goes on with the one before.
 fn continuations(text: &[char], lines: &[Printed]) -> Vec<bool> {
     let mut out = vec![false; lines.len()];
-    let wrapped = MEASURES
-        .iter()
-        .filter_map(|measure| Wrapped::of(text, lines, measure));
-    let Some(page) = wrapped.max_by_key(|page| page.full) else {
-        return out;
-    };
-    let indented = lines.iter().filter(|line| line.indent >= INDENT).count();
-    // Some pages indent paragraphs; where all lines stand apart from the edge, none does.
-    let indents = indented > 0 && 2 * indented <= lines.len();
-    let last: Vec<usize> = (1..lines.len()).filter(|&i| !page.is_full(i - 1)).collect();
-    let apart = last.iter().filter(|&&i| lines[i].blank_before > 0).count();
-    let spaced = apart >= 2 && 2 * apart > last.len();
-    for i in 1..lines.len() {
-        let (upper, lower) = (&lines[i - 1], &lines[i]);
-        let begins = match (indents, spaced) {
-            (true, _) => lower.indent >= INDENT,
-            (_, true) => false,
-            _ => ends_sentence(upper.span.of(text)),
-        };
-        out[i] = page.is_full(i - 1)
-            && lower.blank_before == 0
-            && !begins
-            && page.ends[i] <= page.width + page.ragged
-            && !is_table_row(upper.span.of(text))
-            && !is_table_row(lower.span.of(text));
+    let read: Vec<Vec<Wrapped>> = (MEASURES.iter())
+        .map(|measure| Wrapped::parts(text, lines, measure))
+        .collect();
+    let full = |parts: &Vec<Wrapped>| parts.iter().map(|part| part.full).sum::<usize>();
+    let best = read.into_iter().rev().max_by_key(full).unwrap_or_default();
+    if full(&best) >= MIN_FULL {
+        for part in best {
+            part.mark(text, lines, &mut out);
+        }
     }
     out
 }
 
-/// A page whose lines are broken at a width.
+/// A part of a page whose lines are broken at one width.
 struct Wrapped {
-    /// Where each line ends.
+    /// Its first line.
+    first: usize,
+    /// Where each of its lines ends.
     ends: Vec<usize>,
     width: usize,
     ragged: usize,
@@ -111,53 +111,175 @@ struct Wrapped {
 }
 
 impl Wrapped {
-    fn of(text: &[char], lines: &[Printed], measure: &Measure) -> Option<Self> {
+    /// The parts of a page: of all ways to tell lines that are broken at some width from others the cheapest (Viterbi).
+    fn parts(text: &[char], lines: &[Printed], measure: &Measure) -> Vec<Self> {
         let end = |line: &Printed| {
             let chars = line.span.of(text).iter().take(measure.max + 1);
             line.indent / 2 * (measure.of)('\u{3000}')
                 + chars.map(|&c| (measure.of)(c)).sum::<usize>()
         };
         let ends: Vec<usize> = lines.iter().map(end).collect();
-        let mut counts = vec![0usize; measure.max + 1];
-        for &end in ends.iter().filter(|&&end| end <= measure.max) {
-            counts[end] += 1;
+        // Places of `widths`; what comes after them stands for lines that are not broken.
+        let widths = common_widths(&ends, measure);
+        let unbroken = widths.len();
+        let cost = |i: usize, state: usize| {
+            let Some(&width) = widths.get(state) else {
+                return 0.0;
+            };
+            match ends[i] {
+                end if end > width + measure.ragged => TOO_LONG,
+                end if end + measure.ragged < width => SHORTER,
+                _ if ends_sentence(lines[i].span.of(text)) => FULL,
+                _ => OPEN,
+            }
+        };
+        let mut costs = vec![0.0f32; unbroken + 1];
+        let mut came_from: Vec<Vec<usize>> = Vec::with_capacity(lines.len());
+        for i in 0..lines.len() {
+            let best = cheapest(&costs);
+            let from = |state: usize| match costs[state] <= costs[best] + CHANGE {
+                true => state,
+                false => best,
+            };
+            let sources: Vec<usize> = (0..costs.len()).map(from).collect();
+            costs = (0..costs.len())
+                .map(|state| costs[state].min(costs[best] + CHANGE) + cost(i, state))
+                .collect();
+            came_from.push(sources);
         }
-        // What stands right of a place is counted with it: lines are cut short, never made longer.
-        let near = |width: usize| counts[width - measure.ragged..=width].iter().sum::<usize>();
-        let width = (measure.min..=measure.max)
-            .rev()
-            .max_by_key(|&width| near(width))?;
-        let mut page = Self {
-            ends,
+        let mut state = cheapest(&costs);
+        let mut states = vec![unbroken; lines.len()];
+        for (i, sources) in came_from.iter().enumerate().rev() {
+            states[i] = state;
+            state = sources[state];
+        }
+        let mut parts = Vec::new();
+        let mut first = 0;
+        for run in states.chunk_by(|a, b| a == b) {
+            let range = first..first + run.len();
+            first = range.end;
+            if let Some(&width) = widths.get(run[0]) {
+                let part = Self::of(text, lines, &ends, range, width, measure);
+                parts.extend(part);
+            }
+        }
+        parts
+    }
+
+    /// Lines that are broken at a width, if they look so.
+    fn of(
+        text: &[char],
+        lines: &[Printed],
+        ends: &[usize],
+        range: std::ops::Range<usize>,
+        width: usize,
+        measure: &Measure,
+    ) -> Option<Self> {
+        let mut part = Self {
+            first: range.start,
+            ends: ends[range.clone()].to_vec(),
             width,
             ragged: measure.ragged,
             full: 0,
         };
-        let fulls: Vec<usize> = (0..lines.len()).filter(|&i| page.is_full(i)).collect();
-        page.full = fulls.len();
-        let wide = page.ends.iter().filter(|&&end| end >= measure.min).count();
-        let longer = page
-            .ends
-            .iter()
-            .filter(|&&end| end > width + measure.ragged)
+        let fulls: Vec<usize> = range.filter(|&i| part.is_full(i)).collect();
+        part.full = fulls.len();
+        let count =
+            |fits: &dyn Fn(usize) -> bool| part.ends.iter().filter(|&&end| fits(end)).count();
+        let wide = count(&|end| end >= measure.min);
+        let longer = count(&|end| end > width + measure.ragged);
+        let open = (fulls.iter())
+            .filter(|&&i| !ends_sentence(lines[i].span.of(text)))
             .count();
-        let open = fulls
-            .iter()
-            .filter(|&&i| !ends_sentence(lines[i].span.of(text)));
-        let wrapped = page.full >= MIN_FULL
-            && page.full as f32 >= MIN_FULL_SHARE * wide as f32
+        let wrapped = part.full >= MIN_FULL_IN_PART
+            && part.full as f32 >= MIN_FULL_SHARE * wide as f32
             && longer * 10 <= wide
-            && open.count() as f32 >= MIN_OPEN_SHARE * page.full as f32;
-        wrapped.then_some(page)
+            && open as f32 >= MIN_OPEN_SHARE * part.full as f32;
+        wrapped.then_some(part)
     }
 
     fn is_full(&self, i: usize) -> bool {
-        (self.width - self.ragged..=self.width + self.ragged).contains(&self.ends[i])
+        (self.width - self.ragged..=self.width + self.ragged).contains(&self.ends[i - self.first])
     }
+
+    /// Marks the lines that go on with the one before.
+    fn mark(&self, text: &[char], lines: &[Printed], out: &mut [bool]) {
+        let here = self.first..self.first + self.ends.len();
+        let indented = here.clone().filter(|&i| lines[i].indent >= INDENT).count();
+        // Some pages indent paragraphs; where all lines stand apart from the edge, none does.
+        let indents = indented > 0 && 2 * indented <= here.len();
+        let inner = self.first + 1..here.end;
+        let (below_full, below_last): (Vec<usize>, Vec<usize>) =
+            inner.partition(|&i| self.is_full(i - 1));
+        // Where every line has a blank one above it, one blank line says nothing.
+        let apart = |lines_below: &[usize], blanks: usize| {
+            let apart = lines_below
+                .iter()
+                .filter(|&&i| lines[i].blank_before >= blanks);
+            apart.count()
+        };
+        let usual = usize::from(apart(&below_full, 1) * 10 > below_full.len() * 9);
+        let spaced = apart(&below_last, usual + 1);
+        let spaced = spaced >= 2 && 2 * spaced > below_last.len();
+        for i in below_full {
+            let (upper, lower) = (&lines[i - 1], &lines[i]);
+            let (above, below) = (upper.span.of(text), lower.span.of(text));
+            // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
+            let stands_alone = ends_sentence(above) && !self.is_full(i) && !ends_somehow(below);
+            let begins = match (indents, spaced) {
+                (true, _) => lower.indent >= INDENT || stands_alone,
+                (_, true) => stands_alone,
+                _ => ends_sentence(above),
+            };
+            out[i] = lower.blank_before <= usual
+                && !begins
+                && self.ends[i - self.first] <= self.width + self.ragged
+                && !is_table_row(above)
+                && !is_table_row(below);
+        }
+    }
+}
+
+/// The place of the least cost, the last of equal ones: that lines are not broken goes before.
+fn cheapest(costs: &[f32]) -> usize {
+    let mut best = costs.len() - 1;
+    for (i, cost) in costs.iter().enumerate() {
+        if *cost < costs[best] {
+            best = i;
+        }
+    }
+    best
+}
+
+/// The widths at which many lines end. What ends a little left of one is counted with it: lines are cut short, never made
+/// longer.
+fn common_widths(ends: &[usize], measure: &Measure) -> Vec<usize> {
+    let mut counts = vec![0usize; measure.max + 1];
+    for &end in ends.iter().filter(|&&end| end <= measure.max) {
+        counts[end] += 1;
+    }
+    let mut widths = Vec::new();
+    while widths.len() < WIDTHS {
+        let near = |width: usize| counts[width - measure.ragged..=width].iter().sum::<usize>();
+        let best = (measure.min..=measure.max)
+            .rev()
+            .max_by_key(|&width| near(width));
+        let Some(width) = best.filter(|&width| near(width) >= MIN_FULL_IN_PART) else {
+            break;
+        };
+        widths.push(width);
+        counts[width - measure.ragged..=width].fill(0);
+    }
+    widths
 }
 
 fn ends_sentence(line: &[char]) -> bool {
     last_mark(line).is_some_and(is_terminal)
+}
+
+/// Ends in a mark.
+fn ends_somehow(line: &[char]) -> bool {
+    last_mark(line).is_some_and(|c| !c.is_alphanumeric())
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 type Pair = (char, char);
 
 /// The pairs of Chinese characters of each block, weighted by how few blocks have them, and where else they stand.
-pub(super) struct RarePairs {
+pub(in crate::document::page) struct RarePairs {
     /// Of each block, in order.
     blocks: Vec<Vec<(Pair, f32)>>,
     /// Of each article, how many of its blocks have a pair.

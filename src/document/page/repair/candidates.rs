@@ -263,14 +263,18 @@ impl Page<'_> {
         let block = &self.blocks[right];
         // What stands right below a headline is that article's lead: it continues nothing.
         !self.opens_article(right)
+            && !block.continues
             && block.dateline_chars == 0
             && !is_table_row(self.chars(right))
             && !line::is_marked(self.chars(right))
             && (!block.is_heading || right == left + 1)
     }
 
-    /// The first text below a headline.
+    /// The first text of an article.
     pub(super) fn opens_article(&self, i: usize) -> bool {
+        if self.blocks[i].opens {
+            return true;
+        }
         let before = self.blocks[..i].iter().zip(&self.section).rev();
         before
             .take_while(|&(_, &section)| section == self.section[i])

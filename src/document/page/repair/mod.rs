@@ -11,7 +11,7 @@
 //! 3. *Moves*: a fragment that continues a paragraph elsewhere goes there, and takes with it as many of the paragraphs
 //!    after it as other trees find at home there (`moves.rs`).
 
-mod affinity;
+pub(super) mod affinity;
 mod candidates;
 mod duplicates;
 mod joins;
@@ -79,7 +79,12 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
     };
     let duplicates = page.drop_duplicates(model);
     open_ends.retain(|&i| page.is_body(i));
-    let joins = page.joins(&open_ends, model);
+    let known = page.known_joins();
+    let in_question: Vec<usize> = (open_ends.iter().copied())
+        .filter(|&i| !page.blocks[i].jumps)
+        .collect();
+    let mut joins = page.joins(&in_question, model);
+    joins.extend(known);
     open_ends.retain(|i| joins.iter().all(|(left, _)| left != i) && !page.blocks[*i].is_heading);
     let open_ends = open_ends.iter().map(|&i| page.blocks[i].span).collect();
     Repaired {
@@ -111,7 +116,10 @@ impl<'a> Page<'a> {
         for block in &blocks {
             match block.kind {
                 BlockKind::Headline if after_body => (current, after_body) = (current + 1, false),
-                BlockKind::Body => after_body = true,
+                BlockKind::Body => {
+                    current += usize::from(block.opens && after_body);
+                    after_body = true;
+                }
                 _ => {}
             }
             section.push(current);
@@ -132,6 +140,15 @@ impl<'a> Page<'a> {
     fn bodies(&self) -> Vec<usize> {
         (0..self.blocks.len())
             .filter(|&i| self.is_body(i))
+            .collect()
+    }
+
+    /// What the page itself says to go on with what stands above it.
+    fn known_joins(&self) -> Vec<Join> {
+        let bodies = self.bodies();
+        let joins = bodies.windows(2).map(|pair| (pair[0], pair[1]));
+        joins
+            .filter(|&(_, right)| self.blocks[right].continues)
             .collect()
     }
 
@@ -173,7 +190,7 @@ impl<'a> Page<'a> {
 
 /// Whether a paragraph stops in mid-sentence: after it anything that can end one would be a sign that it does not,
 /// a closing bracket or quotation mark too.
-fn is_open_end(paragraph: &[char]) -> bool {
+pub(super) fn is_open_end(paragraph: &[char]) -> bool {
     paragraph
         .iter()
         .rev()
