@@ -15,6 +15,30 @@ pub fn are_names(folded: &[char]) -> bool {
     PATTERNS.names.is_match(bare) && !bare.split(|c| !is_han(c)).any(is_word)
 }
 
+/// Whether a folded line below a headline and above its text says who wrote it: `记者杭可`, `□杭可`, `方圆`. A surname may open a word
+/// of the dictionary there; other words are no names (`记者手记`, `【关注】`).
+pub fn is_author(folded: &[char]) -> bool {
+    let line: String = folded.iter().collect();
+    let Some(found) = PATTERNS.author.captures(&line) else {
+        return false;
+    };
+    let group = |name: &str| found.name(name).map_or("", |part| part.as_str());
+    let is_genre = |word: &str| PATTERNS.genre.is_match(word);
+    let names = |part: &'static str| {
+        let names = group(part).split(|c| !is_han(c));
+        names.filter(|name| !name.is_empty() && !PATTERNS.role.is_match(name))
+    };
+    let mut named = names("named").chain(names("marked")).chain(names("unit"));
+    !named.any(|name| is_genre(name) || is_word(name) && !opens_with_surname(name))
+        && !names("unit").any(is_word)
+        && !names("alone").any(is_genre)
+        && !(group("alone").contains('·') && names("alone").any(is_word))
+}
+
+fn opens_with_surname(name: &str) -> bool {
+    PATTERNS.names.is_match(name)
+}
+
 /// Whether the dictionary has it, as something else than a person.
 fn is_word(text: &str) -> bool {
     let chars: Vec<char> = text.chars().collect();

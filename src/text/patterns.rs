@@ -44,6 +44,10 @@ patterns! {
     reporting,
     /// Who wrote it and what he is, below a headline: `东江大学教授 何田`.
     signature,
+    /// Who wrote it, below a headline, looser than `byline`; its groups are names.
+    author,
+    /// What kind of text it is, where it looks like a name: `文摘`.
+    genre,
     /// A line of an interview: `问：…`.
     speech,
     /// Whom a letter or notice addresses: `各有关单位：`.
@@ -64,6 +68,10 @@ patterns! {
     opening_jump,
     /// A paper's name.
     masthead,
+    /// What opens a column of short items: `简讯`.
+    briefs,
+    /// What stands above the headlines of a column: `读者来信`, `【民生关注】`.
+    column,
     /// The opening of a caption.
     caption,
     /// A paragraph that is printed with articles and says nothing of them: rights, risks, subscriptions, captions.
@@ -74,6 +82,10 @@ patterns! {
     list_mark,
     /// The first words of a news lead.
     lead,
+    /// Credits that name nobody who wrote: `来源：…`, `责任编辑：…`.
+    no_author,
+    /// A role in a credit, after a medium or not: `东江日报全媒体记者`.
+    role,
     /// What people are in a credit: `记者`, `通讯员`.
     credited,
     /// What goes on after a dateline in another word: 电话, 讯问.
@@ -182,7 +194,7 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
         place: ["place", "from", "where"]
             .iter()
             .find_map(|name| span(found.name(name)?)),
-        date: found.name("date").and_then(span),
+        date: found.name("date").or(found.name("before")).and_then(span),
         people: people.into_iter().filter_map(span).collect(),
     })
 }

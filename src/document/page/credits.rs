@@ -2,7 +2,7 @@
 
 use super::line;
 use crate::document::{Dateline, Span};
-use crate::text::fold::{fold, folded_head};
+use crate::text::fold::{fold, folded_head, is_han};
 use crate::text::names::are_names;
 use crate::text::patterns::{self, PATTERNS};
 
@@ -101,15 +101,14 @@ fn is_byline(printed: &[char]) -> bool {
     PATTERNS.byline.is_match(&line) || are_names(&folded)
 }
 
-/// The credits of a byline: one entry a role, brackets and marks removed.
+/// The credits of a byline: one entry a role, brackets and marks removed, those of editors and sources left out.
 ///
 /// `（全媒体记者 曹娟 通讯员 陶韬）` → `全媒体记者 曹娟`, `通讯员 陶韬`.
 pub(super) fn credits(printed: &str) -> Vec<String> {
-    let bare =
-        printed.trim_matches(|c: char| c.is_whitespace() || "（）()【】[]■●◎○□▲△▌★—".contains(c));
+    let bare = bare(printed);
     let bare = PATTERNS.reporting.replace(bare, "");
     let mut entries: Vec<String> = Vec::new();
-    for word in bare.split_whitespace() {
+    for word in bare.split_whitespace().flat_map(by_role) {
         let chars: Vec<char> = word.chars().collect();
         let opens = entries.is_empty()
             || PATTERNS
@@ -123,7 +122,46 @@ pub(super) fn credits(printed: &str) -> Vec<String> {
             _ => entries.push(word.to_owned()),
         }
     }
+    let names_nobody = |entry: &String| {
+        let chars: Vec<char> = entry.chars().collect();
+        let head = folded_head(&chars, chars.len());
+        !head.contains(is_han) || PATTERNS.no_author.is_match(&head)
+    };
+    entries.retain(|entry| !names_nobody(entry));
     entries
+}
+
+/// A credit without the marks and brackets around it; brackets inside stay.
+fn bare(printed: &str) -> &str {
+    let is_mark = |c: char| c.is_whitespace() || "■●◎○□▲△▌▍▶◆◇★—|".contains(c);
+    let mut bare = printed.trim_matches(is_mark);
+    for pair in ["（）", "()", "【】", "[]", "〔〕"] {
+        let mut pair = pair.chars();
+        let brackets = pair.next().zip(pair.next());
+        let inner = brackets.and_then(|(open, close)| bare.strip_prefix(open)?.strip_suffix(close));
+        bare = inner.unwrap_or(bare).trim_matches(is_mark);
+    }
+    bare
+}
+
+/// A word cut before each role but the first: `记者何田、通讯员林小满`.
+fn by_role(word: &str) -> Vec<&str> {
+    let roles = PATTERNS.role.find_iter(word).skip(1);
+    let mut cuts = vec![0];
+    for role in roles {
+        let above = &word[cuts[cuts.len() - 1]..role.start()];
+        let mark = above
+            .char_indices()
+            .rfind(|(_, c)| "、，,/／|".contains(*c));
+        let start = mark.map_or(role.start(), |(at, c)| {
+            role.start() - above.len() + at + c.len_utf8()
+        });
+        cuts.push(start);
+    }
+    cuts.push(word.len());
+    let parts = cuts.windows(2).map(|cut| &word[cut[0]..cut[1]]);
+    let parts = parts.map(|part| part.trim_matches(|c| "、，,/／|".contains(c)));
+    parts.filter(|part| !part.is_empty()).collect()
 }
 
 #[cfg(test)]

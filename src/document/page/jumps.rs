@@ -75,6 +75,8 @@ pub(super) fn reunited(
     }
     for departure in &departures {
         blocks[departure.last].jumps = true;
+        // However short, it is a sentence that the page ended.
+        blocks[departure.last].is_heading = false;
     }
     for &(departure, arrival) in &pairs {
         let (last, first) = (departures[departure].last, arrivals[arrival].body[0]);

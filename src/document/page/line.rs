@@ -49,6 +49,8 @@ const MAX_FURNITURE_CHARS: usize = 80;
 const MIN_BRACKETED_CHARS: usize = 7;
 /// At either end of a paragraph, a longer jump line is none.
 const JUMP_CHARS: usize = 24;
+/// A longer line is no label at the head of a page.
+const MAX_LABEL_CHARS: usize = 8;
 /// A longer line is no byline.
 const MAX_BYLINE_CHARS: usize = 60;
 /// A line longer than this that ends with a colon is a sentence.
@@ -63,7 +65,7 @@ pub fn lines(text: &[char]) -> Vec<Line> {
         .flat_map(|line| headed(text, line))
         .flat_map(|line| jumping(text, line));
     let mut lines: Vec<Line> = parts.map(|line| classified(text, line)).collect();
-    keep_dates_in_text(text, &mut lines);
+    settle_furniture(text, &mut lines);
     lines
 }
 
@@ -159,28 +161,35 @@ fn classified(text: &[char], line: Printed) -> Line {
     }
 }
 
-/// A line of its own that is only a date or an address belongs to the page above all text, or beside other furniture; in
-/// the text it is a chronicle's, or closes a notice.
-fn keep_dates_in_text(text: &[char], lines: &mut [Line]) {
+/// Lines that are furniture by where they stand. One that is only a date, an address, a section's name belongs to the page
+/// above all text, or beside other furniture; in the text it is a chronicle's, or closes a notice.
+fn settle_furniture(text: &[char], lines: &mut [Line]) {
     let is_furniture =
         |line: Option<&Line>| line.is_some_and(|line| line.kind == LineKind::Furniture);
-    let mut below_text = false;
-    for i in 0..lines.len() {
-        let beside = is_furniture(lines.get(i + 1)) || i > 0 && is_furniture(lines.get(i - 1));
-        let headline_below = lines
-            .get(i + 1)
-            .is_some_and(|next| next.kind == LineKind::Short);
-        let line = &mut lines[i];
-        below_text |= line.kind == LineKind::Body;
-        if line.kind != LineKind::Short {
-            continue;
-        }
-        let printed = line.span.of(text);
-        let heads_the_page = !below_text && (beside || i == 0 && headline_below);
-        if heads_the_page && is_masthead(printed)
-            || (!below_text || beside) && stands_beside_furniture(printed)
-        {
-            line.kind = LineKind::Furniture;
+    // Twice: what becomes furniture may have others beside it.
+    for _ in 0..2 {
+        let mut below_text = false;
+        for i in 0..lines.len() {
+            let beside = is_furniture(lines.get(i + 1)) || i > 0 && is_furniture(lines.get(i - 1));
+            let headline_below = lines
+                .get(i + 1)
+                .is_some_and(|next| next.kind == LineKind::Short);
+            let apart = lines.get(i + 1).is_some_and(|next| next.blank_before > 0);
+            let line = &mut lines[i];
+            below_text |= line.kind == LineKind::Body;
+            if line.kind != LineKind::Short {
+                continue;
+            }
+            let printed = line.span.of(text);
+            let heads_the_page = beside || !below_text && i == 0 && headline_below;
+            // Beside a date or a page number, apart from the headline below it: whatever it says.
+            let is_label = beside && apart && headline_below && printed.len() <= MAX_LABEL_CHARS;
+            if heads_the_page && is_masthead(printed)
+                || is_label && !below_text
+                || (!below_text || beside) && stands_beside_furniture(printed)
+            {
+                line.kind = LineKind::Furniture;
+            }
         }
     }
 }

@@ -24,7 +24,7 @@ mod wrap;
 
 use super::{Article, Span};
 use crate::text::fold::{fold, folded_head};
-use crate::text::names::are_names;
+use crate::text::names::{are_names, is_author};
 use crate::text::patterns::PATTERNS;
 pub use assemble::assemble;
 use headline::PageStyle;
@@ -146,6 +146,7 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
                 kinds[i] = BlockKind::Headline;
             }
         }
+        mark_columns(text, &lines, &mut kinds);
         demote_headlines_without_body(&mut kinds);
     }
     if layout == Layout::Article || (layout == Layout::Auto && headline_runs(&kinds) < 2) {
@@ -196,6 +197,30 @@ const MAX_SPEAKER_CHARS: usize = 10;
 /// What is looked at of a line to see whether somebody speaks.
 const SPEECH_CHARS: usize = 16;
 
+/// What a column is called is no part of the headline below it; above short items without headlines it is theirs.
+fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
+    for i in 0..lines.len().saturating_sub(1) {
+        let line = lines[i].span.of(text);
+        if lines[i].kind != LineKind::Short || line.len() > MAX_COLUMN_CHARS {
+            continue;
+        }
+        let head = folded_head(line, MAX_COLUMN_CHARS);
+        let opens_run = i == 0 || kinds[i - 1] != BlockKind::Headline;
+        let above_headline = kinds[i + 1] == BlockKind::Headline
+            && opens_run
+            && lines[i + 1].span.len() > MAX_COLUMN_CHARS;
+        let opens_briefs = PATTERNS.briefs.is_match(&head);
+        if above_headline && (opens_briefs || PATTERNS.column.is_match(&head)) {
+            kinds[i] = BlockKind::Furniture;
+        } else if opens_briefs && lines[i + 1].kind == LineKind::Body {
+            kinds[i] = BlockKind::Headline;
+        }
+    }
+}
+
+/// What a column is called is no longer.
+const MAX_COLUMN_CHARS: usize = 8;
+
 /// Who wrote an article, below its headline and above its text, whatever it looks like: `何田`, `东江大学教授 何田`.
 fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     for i in 1..lines.len().saturating_sub(1) {
@@ -207,6 +232,7 @@ fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         }
         let line = fold(lines[i].span.of(text));
         if are_names(&line)
+            || is_author(&line)
             || PATTERNS
                 .signature
                 .is_match(&line.iter().collect::<String>())
