@@ -15,6 +15,8 @@ struct KeywordLists {
     function: String,
     generic: String,
     telling: String,
+    place: String,
+    counting: String,
 }
 
 #[derive(Deserialize)]
@@ -31,6 +33,10 @@ pub struct Lexicon {
     pub generic: HashSet<&'static str>,
     /// Characters by which names of one kind are told apart (`第一中学`, `第二中学`).
     pub telling: String,
+    /// What closes a place's name: 县, 村.
+    pub place: HashSet<&'static str>,
+    /// Verbs that stand before a number: 报, 达.
+    pub counting: HashSet<&'static str>,
     /// Sentence openings that refer to the sentence before.
     pub leaning: Vec<Vec<char>>,
     /// Verbs of saying.
@@ -47,6 +53,8 @@ pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
         function: words(file.keyword.function).collect(),
         generic: words(file.keyword.generic).collect(),
         telling: file.keyword.telling,
+        place: words(file.keyword.place).collect(),
+        counting: words(file.keyword.counting).collect(),
         leaning: characters(file.sentence.leaning),
         saying: characters(file.sentence.saying),
     }

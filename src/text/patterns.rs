@@ -54,6 +54,8 @@ patterns! {
     salutation,
     /// A byline that credits a photograph.
     photo_credit,
+    /// The end of a caption with its credit.
+    captioned,
     /// A whole line that belongs to the page and to no article.
     furniture,
     /// Furniture where other furniture stands beside it or no text above it: dates, addresses.
@@ -80,6 +82,10 @@ patterns! {
     enumerator,
     /// The number or mark that a sentence of a list opens with, or who speaks in an interview.
     list_mark,
+    /// What hangs in the air where its sentence stands alone: `此外，`.
+    opener,
+    /// Who said the quotation before it: `种粮大户何田说。`
+    attribution,
     /// The first words of a news lead.
     lead,
     /// Credits that name nobody who wrote: `来源：…`, `责任编辑：…`.

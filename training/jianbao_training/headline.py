@@ -23,6 +23,17 @@ from .trees import SEED, export, fit, held_out_figures
 PAGES = 1600
 
 
+INDENT = "\u3000\u3000"
+
+
+def as_printed(title, rng):
+    """The decks of a title: as they are, in one line, or the first as a label before the second (`云州：小巷里的大民生`)."""
+    decks = title.split()
+    if rng.random() < 0.15 and len(decks) > 1 and len(decks[0]) <= 8:
+        return [decks[0] + "：" + " ".join(decks[1:])]
+    return decks if rng.random() < 0.5 else [title]
+
+
 def single_pages(articles, out, pages, rng):
     """Pages of few articles in the habits of files people have: with or without blank lines, credits, titles."""
     out.mkdir(parents=True, exist_ok=True)
@@ -30,10 +41,11 @@ def single_pages(articles, out, pages, rng):
         lines, gold = [], []
         blank = rng.random() < 0.5
         credited = rng.random() < 0.4
+        indent = rng.choice(["", "", INDENT, INDENT, None])
         for r in rng.sample(articles, rng.choice([1, 1, 1, 2, 3, 5])):
             title_lines = []
             if rng.random() < 0.9:
-                decks = r["title"].split() if rng.random() < 0.5 else [r["title"]]
+                decks = as_printed(r["title"], rng)
                 for deck in decks:
                     title_lines.append(len(lines))
                     lines.append(deck)
@@ -44,7 +56,7 @@ def single_pages(articles, out, pages, rng):
                 lines.append(rng.choice(["本报记者 ", "记者 ", "通讯员 "]) + rng.choice("王李张刘陈杨黄赵") + rng.choice("伟芳敏静强磊"))
             for p in r["text"].split("\n"):
                 if p.strip():
-                    lines.append(p if rng.random() < 0.5 else "\u3000\u3000" + p.strip())
+                    lines.append((rng.choice(["", INDENT]) if indent is None else indent) + p.strip())
                     if blank:
                         lines.append("")
         write_page(out, n, lines, dict(articles=gold))
@@ -63,7 +75,8 @@ NOTICES = [("遗失声明", "{c}遗失公章一枚，编号{n}，声明作废。
            ("减资公告", "{c}拟将注册资本由人民币500万元减少至100万元，请债权人自公告之日起四十五日内要求清偿债务。"), ("招标公告", "{c}办公楼改造工程现公开招标，欢迎合格的施工单位报名，报名截止{d}，电话{n}。"),
            ("停电公告", "因线路检修，{d}8时至17时下列线路停电，敬请用户提前做好准备。"), ("公告", "{p}：本院受理原告{p}诉你民间借贷纠纷一案，现依法向你公告送达起诉状副本，逾期将依法缺席裁判。"),
            ("更正启事", "本报{d}刊登的文章中，有一处数字有误，特此更正，并向读者致歉。"), ("招聘启事", "{c}因业务发展需要，招聘会计两名、司机一名，待遇面议，联系电话{n}。"), ("通知", "{c}全体股东：兹定于{d}召开股东会，请准时参加。"),
-           ("寻人启事", "{p}，女，七十一岁，{d}离家未归，有知其下落者请与家人联系，电话{n}，必有重谢。"), ("拍卖公告", "受委托，定于{d}公开拍卖旧车一批，有意者请携有效证件办理竞买手续，电话{n}。")]
+           ("寻人启事", "{p}，女，七十一岁，{d}离家未归，有知其下落者请与家人联系，电话{n}，必有重谢。"), ("关于{c}道路施工的公告", "因道路施工需要，{d}起对相关路段实行半幅封闭，请过往车辆按指示标志通行。"), ("{c}关于表彰先进的决定", "为表彰先进，经研究，决定授予{p}等同志先进工作者称号。"),
+           ("讣告", "{p}同志因病医治无效，于{d}逝世，享年八十九岁。遗体告别仪式定于近日举行。"), ("拍卖公告", "受委托，定于{d}公开拍卖旧车一批，有意者请携有效证件办理竞买手续，电话{n}。")]
 
 
 def clauses_of(text, least=7, most=20):
@@ -95,7 +108,14 @@ class Brief:
         self.boxed, self.digest = rng.choice([0, 0, 0.25]), rng.random() < 0.07
         # The share of what opens like no report: features, commentaries, letters.
         self.bare = rng.choice([0, 0, 0.2, 0.5, 1])
-        self.indent = rng.choice(["", "\u3000\u3000"])
+        self.indent = rng.choice(["", INDENT, INDENT])
+        # The share of headlines that look like a heading: a word or two, a label and a colon, a number or a mark in front.
+        # Items of a sentence or two, one below the other; verse among the articles.
+        self.short, self.verse = rng.choice([0, 0, 0.5, 1]), rng.choice([0, 0, 0, 0.1])
+        # Columns of text: how many characters a line has, in each article; 0 where paragraphs are lines.
+        self.widths = rng.choice([[0], [0], [0], [rng.choice([13, 18, 20, 22, 26, 36])], [rng.choice([13, 16, 20]), rng.choice([22, 26, 30])]])
+        self.width = 0
+        self.odd_titles, self.listed = rng.choice([0, 0, 0.15, 0.3]), rng.choice([0, 0, 0.2])
 
     def name(self):
         return self.rng.choice(SURNAMES) + "".join(self.rng.sample(GIVEN, self.rng.choice([1, 1, 2])))
@@ -109,6 +129,7 @@ class Brief:
     def titled(self, decks):
         if self.lines and self.blanks != "none":
             self.lines.append("")
+        self.width = self.rng.choice(self.widths)
         self.gold.append(dict(title_lines=list(range(len(self.lines), len(self.lines) + len(decks)))))
         self.lines += decks
 
@@ -116,13 +137,15 @@ class Brief:
         for k, paragraph in enumerate(paragraphs):
             if paragraph and (self.blanks == "all" or self.blanks == "titles" and k == 0):
                 self.lines.append("")
-            self.lines.append(paragraph and self.indent + paragraph)
+            line = paragraph and self.indent + paragraph
+            width = self.width or max(1, len(line))
+            self.lines += [line[at:at + width] for at in range(0, len(line), width)] or [""]
 
     def notice(self):
         title, text = self.rng.choice(NOTICES)
         number = "".join(self.rng.choice("0123456789") for _ in range(11))
         company = self.rng.choice(PLACES) + "".join(self.rng.sample(GIVEN, 2)) + self.rng.choice(["商贸有限公司", "科技有限公司", "物业服务中心", "小学"])
-        self.titled([title])
+        self.titled([title.format(c=company)])
         self.prose([text.format(c=company, p=self.name(), n=number, d=self.date())])
 
     def report(self, article):
@@ -132,10 +155,13 @@ class Brief:
         # A feature does not begin like the report it is made from.
         first = rng.randint(1, max(1, len(sentences) // 2)) if bare and len(sentences) > 4 and rng.random() < 0.7 else 0
         many = rng.choice([4, 6, 12, 20]) if bare else 6
-        taken = sentences[first:first + rng.randint(1, many)]
+        most = rng.choice([1, 2]) if rng.random() < self.short else many
+        taken = sentences[first:first + rng.randint(1, most)]
         body = "".join(taken) or article["text"][:80] + "。"
-        decks = article["title"].split()
         clauses = clauses_of(body)
+        decks = article["title"].split()
+        if rng.random() < self.odd_titles:
+            decks = [self.odd_title(decks, clauses)]
         if rng.random() < self.decked and clauses:
             decks.append(rng.choice(["", "", "——"]) + rng.choice(clauses))
         if self.digest and rng.random() < 0.9:
@@ -159,6 +185,42 @@ class Brief:
             self.box(sentences[first + len(taken):])
         if rng.random() < self.clutter:
             self.lines += [""] * (self.blanks == "all") + [rng.choice(self.odd)()]
+
+    def poem(self, article):
+        """Lines without marks, in stanzas or not."""
+        rng, clauses = self.rng, clauses_of(article["text"], 4, 12)
+        if len(clauses) < 4:
+            return
+        self.titled([rng.choice(clauses)[:rng.randint(2, 6)]])
+        self.lines += [self.name()] * (rng.random() < 0.6)
+        for k, clause in enumerate(rng.sample(clauses, min(len(clauses), rng.randint(4, 16)))):
+            if k and k % 4 == 0 and rng.random() < 0.6:
+                self.lines.append("")
+            self.lines.append(rng.choice(["", self.indent]) + clause + rng.choice(["", "", "", "，", "。"]))
+
+    def odd_title(self, decks, clauses):
+        rng = self.rng
+        words = [c for c in clauses if len(c) < 14] or clauses or decks
+        label = rng.choice(PLACES + LABELS + [decks[0][:rng.randint(2, 6)]])
+        return rng.choice([label + "：" + rng.choice(words), label + "：" + decks[-1], decks[0][:rng.randint(2, 5)], rng.choice(words)[:rng.randint(2, 6)],
+                           rng.choice("①②③■●◆") + decks[0], f"【{rng.choice(['特写', '侧记', '追踪', '评论'])}】{decks[0]}", decks[0] + rng.choice("！？"),
+                           rng.choice(["更正", "致歉", "讣告", "提醒", "通知", "声明", "父亲", "母亲", "老屋", "听雨", "秋思", "故乡"])])
+
+    def rows_of(self, clauses):
+        """Lines in a row that are no headlines, however short: talk, particulars, scores and prices, points."""
+        rng, short = self.rng, [c for c in clauses if len(c) < 13] or clauses
+        pick = lambda: rng.choice(short)
+        kind = rng.randrange(5)
+        if kind == 0:
+            return [f"“{pick()}{rng.choice('？！。，')}”" for _ in range(rng.randint(1, 5))]
+        if kind == 1:
+            labels = rng.sample(["时间", "地点", "嘉宾", "主办", "电话", "票价", "面积", "总投资", "建设单位", "床位", "主持人", "适用范围"], rng.randint(2, 5))
+            return [f"{label}：{pick()}" for label in labels]
+        if kind == 2:
+            return [f"{rng.choice(PLACES)}队 {rng.randint(0, 5)}{rng.choice('∶:比')}{rng.randint(0, 5)} {rng.choice(PLACES)}队" for _ in range(rng.randint(1, 5))]
+        if kind == 3:
+            return [f"{pick()[:6]} {rng.randint(2, 900)}{rng.choice(['元', '个', '人', '%', '万元', '公里', ''])}" for _ in range(rng.randint(2, 6))]
+        return [f"{n}{pick()}" for n in rng.choice([["一是", "二是", "三是"], ["一、", "二、", "三、", "四、"], ["1.", "2.", "3."], ["——", "——"]])]
 
     def item(self, title, text):
         """Of a digest: the headline opens the paragraph."""
@@ -195,6 +257,10 @@ class Brief:
                     headed.append(style.format(rng.choice(clauses), k=k // 2 + 1))
                 headed.append(paragraph)
             paragraphs = headed
+        clauses = [c for p in paragraphs for c in clauses_of(p, 4, 14)]
+        if clauses and rng.random() < self.listed:
+            at = rng.randint(1, len(paragraphs))
+            paragraphs[at:at] = self.rows_of(clauses)
         return paragraphs
 
 
@@ -209,6 +275,8 @@ def brief_pages(articles, out, pages, rng):
         for article in rng.sample(articles, rng.randint(3, 9)):
             if rng.random() < notices:
                 page.notice()
+            elif rng.random() < page.verse:
+                page.poem(article)
             else:
                 page.report(article)
         if rng.random() < 0.3:
@@ -231,6 +299,7 @@ def restyled_pages(source, out, rng):
         gold = json.loads(page.with_suffix(".gold.json").read_text(encoding="utf8"))
         title_of = {n: k for k, a in enumerate(gold["articles"]) for n in a["title_lines"]}
         style, apart = rng.choice(["none", "headlines", "several", "some"]), rng.randrange(1, 4)
+        indent = rng.choice(["", "", INDENT])
         lines, titles, before = [], {}, None
         printed = page.read_text(encoding="utf8").split("\n")
         for n, line in enumerate(printed):
@@ -244,7 +313,7 @@ def restyled_pages(source, out, rng):
                 line = with_deck(line, printed[n + 1:], rng)
             if n in title_of:
                 titles.setdefault(title_of[n], []).append(len(lines))
-            lines.append(line)
+            lines.append(line if n in title_of else indent + line)
             before = n
         (out / page.name).write_text("\n".join(lines) + "\n", encoding="utf8")
         gold = dict(articles=[dict(title_lines=t) for t in titles.values()])

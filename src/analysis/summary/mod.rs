@@ -80,6 +80,7 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
             logits[i].is_finite()
                 && !is_heading(sentences[i])
                 && can_stand_alone(sentences[i].of(text))
+                && !attributes(article, i)
         })
         .collect();
     if order.is_empty() {
@@ -125,7 +126,11 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
     chosen
         .into_iter()
         .map(|i| {
-            let span = without_number(sentences[i], text, folded);
+            let span = match length {
+                Length::Sentences(_) => with_speaker(article, i),
+                Length::Chars(_) => sentences[i],
+            };
+            let span = without_opener(without_number(span, text, folded), text, folded);
             SummarySentence {
                 text: span.text(text),
                 span,
@@ -134,6 +139,49 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
         })
         .collect()
 }
+
+/// `种粮大户何田说。` after a quotation: says nothing without it.
+fn attributes(article: &Sentences<'_>, i: usize) -> bool {
+    let Some(before) = i.checked_sub(1).map(|i| article.sentences[i]) else {
+        return false;
+    };
+    let sentence = article.sentences[i];
+    let quoted = matches!(before.of(article.text).last(), Some('”' | '」'));
+    quoted
+        && before.end == sentence.start
+        && sentence.len() <= MAX_ATTRIBUTION_CHARS
+        && PATTERNS
+            .attribution
+            .is_match(&sentence.text(article.folded))
+}
+
+/// A quotation with who said it, where that stands right after it.
+fn with_speaker(article: &Sentences<'_>, i: usize) -> Span {
+    let sentence = article.sentences[i];
+    match article.sentences.get(i + 1) {
+        Some(next) if attributes(article, i + 1) => Span::new(sentence.start, next.end),
+        _ => sentence,
+    }
+}
+
+/// Who said something is no longer.
+const MAX_ATTRIBUTION_CHARS: usize = 44;
+
+/// The sentence without what refers to the one before it (`此外，`), or only says that it is news (`记者从…获悉，`).
+fn without_opener(sentence: Span, text: &[char], folded: &[char]) -> Span {
+    let head = &sentence.of(folded)[..sentence.len().min(OPENER_CHARS)];
+    let head: String = head.iter().collect();
+    let found = PATTERNS.opener.find(&head).map_or(0, |found| found.end());
+    let start = sentence.start + head[..found].chars().count();
+    let rest = Span::new(start, sentence.end).trimmed(text);
+    match rest.len() >= MIN_SENTENCE_CHARS {
+        true => rest,
+        false => sentence,
+    }
+}
+
+/// What such an opening has at most.
+const OPENER_CHARS: usize = 48;
 
 /// The sentence without the number or mark of a list, or the `问：` of an interview, that it opens with.
 fn without_number(sentence: Span, text: &[char], folded: &[char]) -> Span {
@@ -258,6 +306,40 @@ mod tests {
         ] {
             assert_eq!(summary(text, &[1.0], Length::Sentences(1)), [said]);
         }
+    }
+
+    #[test]
+    fn what_refers_to_the_sentence_before_is_left_out() {
+        for (text, said) in [
+            (
+                "此外，大桥设有双向六车道和人行道。",
+                "大桥设有双向六车道和人行道。",
+            ),
+            (
+                "记者从市交通局获悉，大桥今天正式建成通车。",
+                "大桥今天正式建成通车。",
+            ),
+            (
+                "同时也是东江上最长的一座桥梁。",
+                "同时也是东江上最长的一座桥梁。",
+            ),
+            ("此外，没有了。", "此外，没有了。"),
+        ] {
+            assert_eq!(summary(text, &[1.0], Length::Sentences(1)), [said]);
+        }
+    }
+
+    #[test]
+    fn a_quotation_stands_with_who_said_it() {
+        let text =
+            "“以前自己育秧容易烂秧，现在省心又省钱。”种粮大户何田说。今年全县统一育秧三万亩。";
+        assert_eq!(
+            summary(text, &[3.0, 2.0, 1.0], Length::Sentences(2)),
+            [
+                "“以前自己育秧容易烂秧，现在省心又省钱。”种粮大户何田说。",
+                "今年全县统一育秧三万亩。"
+            ]
+        );
     }
 
     #[test]

@@ -16,7 +16,7 @@ use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Length of [`features`].
-pub const FEATURES: usize = 70;
+pub const FEATURES: usize = 81;
 /// How much text before and after a line its words are compared with.
 const CONTEXT_CHARS: usize = 400;
 /// How much of a page says which of its words are rare: a longer page has no more to say.
@@ -60,6 +60,9 @@ pub struct PageStyle {
     /// Share of short-line runs that a dateline or byline follows.
     credited_share: f32,
     short_share: f32,
+    /// Share of the paragraphs that are indented, and of those below another one that stand apart from it.
+    indented_share: f32,
+    spaced_share: f32,
 }
 
 impl PageStyle {
@@ -73,6 +76,17 @@ impl PageStyle {
             .filter(|&&i| i + 1 < lines.len() && is_credit(&lines[i + 1]))
             .count();
         let shorts = (0..lines.len()).filter(|&i| short(i)).count();
+        let is_body = |line: &Line| line.kind == LineKind::Body;
+        let share_of = |lines: Vec<bool>| {
+            let count = lines.iter().filter(|&&is| is).count();
+            count as f32 / lines.len().max(1) as f32
+        };
+        let bodies = lines.iter().filter(|line| is_body(line));
+        let indented = bodies.map(|line| line.is_indented).collect();
+        let below_bodies = lines
+            .windows(2)
+            .filter(|two| is_body(&two[0]) && is_body(&two[1]));
+        let spaced = below_bodies.map(|two| two[1].blank_before > 0).collect();
         let folded = fold(text);
         let mut line_counts = HashMap::new();
         let mut counted_lines = 0.0;
@@ -91,6 +105,8 @@ impl PageStyle {
             counted_lines,
             credited_share: credited as f32 / run_ends.len().max(1) as f32,
             short_share: shorts as f32 / lines.len().max(1) as f32,
+            indented_share: share_of(indented),
+            spaced_share: share_of(spaced),
         }
     }
 
@@ -170,6 +186,36 @@ impl Meeting {
             word: (seams::word(above, below) as f32).min(4.0),
             evenness: short as f32 / long as f32,
             spaces: inner_spaces(lines[neighbour].span.of(&page.folded)),
+        }
+    }
+}
+
+/// What lines that come in rows have in common: talk, an invitation's particulars, scores and prices.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shape {
+    /// `“是我家的？”`
+    Quoted,
+    /// `地点：市民广场`
+    Labelled,
+    /// `专家门诊 30元`
+    Counted,
+    Other,
+}
+
+/// What a label before a colon has at most.
+const MAX_LABEL_CHARS: usize = 6;
+/// Characters after the last digit of a line that ends in a number: its unit.
+const MAX_UNIT_CHARS: usize = 3;
+
+impl Shape {
+    fn of(line: &[char]) -> Self {
+        let colon = line.iter().position(|c| matches!(c, ':' | '：'));
+        let digit = line.iter().rposition(char::is_ascii_digit);
+        match line {
+            ['“' | '"' | '「', .., '”' | '"' | '」'] => Self::Quoted,
+            _ if colon.is_some_and(|at| (1..=MAX_LABEL_CHARS).contains(&at)) => Self::Labelled,
+            _ if digit.is_some_and(|at| at + MAX_UNIT_CHARS + 1 >= line.len()) => Self::Counted,
+            _ => Self::Other,
         }
     }
 }
@@ -280,6 +326,7 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let line_words = words(slice);
     let (people, places) = shares_of_names(slice, &line_words);
     let ends_in = |class| flag(line_words.last().is_some_and(|word| word.class == class));
+    let shape = Shape::of(slice);
     let digits = count(&|c| c.is_ascii_digit());
     [
         (slice.len() as f32 / 20.0).min(2.25),
@@ -364,6 +411,22 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
         ends_in(WordClass::Person),
         ends_in(WordClass::Verb),
         ends_in(WordClass::Noun),
+        flag(line.is_indented),
+        page.indented_share,
+        page.indented_share * flag(!line.is_indented),
+        flag(next.is_some_and(|l| l.is_indented)),
+        page.spaced_share,
+        (1.0 - page.spaced_share) * flag(line.blank_before > 0),
+        (1.0 - page.spaced_share) * flag(next.is_some_and(|l| l.blank_before > 0)),
+        flag(shape == Shape::Quoted),
+        flag(shape == Shape::Labelled),
+        flag(shape == Shape::Counted),
+        [previous, next]
+            .iter()
+            .flatten()
+            .filter(|l| l.kind == LineKind::Short && shape != Shape::Other)
+            .filter(|l| Shape::of(l.span.of(&page.folded)) == shape)
+            .count() as f32,
     ]
 }
 

@@ -30,6 +30,8 @@ pub struct Line {
     pub kind: LineKind,
     /// Blank lines directly before it.
     pub blank_before: usize,
+    /// White space sets it off from the edge, as many papers print paragraphs.
+    pub is_indented: bool,
     /// The line begins with a dateline that is this long, in characters from `span.start`.
     pub dateline_chars: usize,
 }
@@ -157,6 +159,7 @@ fn classified(text: &[char], line: Printed) -> Line {
         span,
         kind: kind_of(&head, &head_text, span.len(), dateline_chars, is_credit),
         blank_before: line.blank_before,
+        is_indented: line.indent >= wrap::INDENT,
         dateline_chars,
     }
 }
@@ -282,6 +285,13 @@ fn ends_like_prose(line: &[char]) -> bool {
 pub fn ends_sentence(line: &[char]) -> bool {
     last_mark(line)
         .is_some_and(|c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；' | '.' | '．'))
+}
+
+/// A whole sentence in quotation marks (`“终于通车了！”`), or one of several clauses that calls or asks: a paragraph, below a
+/// headline.
+pub fn is_talk(line: &[char]) -> bool {
+    let calls = last_mark(line).is_some_and(|c| matches!(c, '！' | '？' | '!' | '?' | '…'));
+    calls && (matches!(line, ['“' | '「', .., '”' | '」']) || line.contains(&'，'))
 }
 
 /// What a line ends with, closing marks and white space aside.

@@ -65,6 +65,8 @@ pub struct Block {
     pub is_heading: bool,
     /// Length of the dateline at its beginning, 0 when there is none.
     pub dateline_chars: usize,
+    /// White space sets its first line off from the edge.
+    pub is_indented: bool,
     /// It goes on where the block before it stopped, in mid-sentence.
     pub continues: bool,
     /// Text of an article whose headline is on another page (`上接第一版`).
@@ -81,6 +83,7 @@ impl Block {
             kind,
             is_heading,
             dateline_chars: line.dateline_chars,
+            is_indented: line.is_indented,
             continues: false,
             opens: false,
             jumps: false,
@@ -151,7 +154,7 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
     }
     if layout == Layout::Article || (layout == Layout::Auto && headline_runs(&kinds) < 2) {
         kinds = lines.iter().map(|line| plain_kind(line.kind)).collect();
-        mark_opening_headline(&lines, &mut kinds);
+        mark_opening_headline(text, &lines, &mut kinds);
     }
     mark_signatures(text, &lines, &mut kinds);
     lines
@@ -283,20 +286,34 @@ fn demote_headlines_without_body(kinds: &mut [BlockKind]) {
     }
 }
 
+/// `一、新建公办幼儿园6所`
+fn is_enumerated(line: &[char]) -> bool {
+    PATTERNS
+        .enumerator
+        .is_match(&folded_head(line, ENUMERATOR_CHARS))
+}
+
+/// What is looked at of a line for its number.
+const ENUMERATOR_CHARS: usize = 8;
+
 /// In a single article the headline is the run of short lines it opens with, if prose follows.
-fn mark_opening_headline(lines: &[Line], kinds: &mut [BlockKind]) {
+fn mark_opening_headline(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     const MAX_DECKS: usize = 4;
     let first = lines
         .iter()
         .position(|line| !matches!(line.kind, LineKind::Furniture | LineKind::Byline))
         .unwrap_or(lines.len());
+    let opens_text = |line: &Line| {
+        let line = line.span.of(text);
+        line::is_talk(line) || is_enumerated(line)
+    };
     let decks = lines[first..]
         .iter()
-        .take_while(|line| line.kind == LineKind::Short)
+        .enumerate()
+        .take_while(|(k, line)| line.kind == LineKind::Short && !(*k > 0 && opens_text(line)))
         .count();
-    let prose_follows = lines[first + decks..]
-        .iter()
-        .any(|line| line.kind == LineKind::Body);
+    let is_text = |line: &Line| line.kind == LineKind::Body || opens_text(line);
+    let prose_follows = lines[first + decks..].iter().any(is_text);
     if (1..=MAX_DECKS).contains(&decks) && prose_follows {
         kinds[first..first + decks].fill(BlockKind::Headline);
     } else if decks > MAX_DECKS && lines[first + 1].blank_before > 0 {

@@ -6,6 +6,7 @@
 //! sets paragraphs off: by white space before it, by a blank line; where it does neither, a full stop at the line's end has
 //! to do.
 
+use super::is_enumerated;
 use super::line::last_mark;
 use super::table::is_table_row;
 use crate::document::Span;
@@ -56,9 +57,12 @@ const MIN_FULL_SHARE: f32 = 0.4;
 /// Of the full lines, how many stop in mid-sentence: by chance four in five do.
 const MIN_OPEN_SHARE: f32 = 0.6;
 /// Columns that set the beginning of a paragraph off.
-const INDENT: usize = 2;
+pub(super) const INDENT: usize = 2;
 /// Widths of lines that are tried on a page, the commonest first.
 const WIDTHS: usize = 8;
+
+/// So many lines with numbers in front are a list.
+const MIN_ITEMS: usize = 3;
 
 /// What a line costs where lines are broken at a width: a full one that stops in mid-sentence, another full one, one
 /// that is shorter, one that is too long. Where lines are not broken it costs nothing.
@@ -221,15 +225,18 @@ impl Wrapped {
         let usual = usize::from(apart(&below_full, 1) * 10 > below_full.len() * 9);
         let spaced = apart(&below_last, usual + 1);
         let spaced = spaced >= 2 && 2 * spaced > below_last.len();
+        let is_item = |i: &usize| is_enumerated(lines[*i].span.of(text));
+        let is_list = here.clone().filter(is_item).count() >= MIN_ITEMS;
         for i in below_full {
             let (upper, lower) = (&lines[i - 1], &lines[i]);
             let (above, below) = (upper.span.of(text), lower.span.of(text));
             // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
-            let stands_alone = ends_sentence(above) && !self.is_full(i) && !ends_somehow(below);
+            let stands_alone = is_list && is_enumerated(below)
+                || ends_sentence(above) && !self.is_full(i) && !ends_somehow(below);
             let begins = match (indents, spaced) {
                 (true, _) => lower.indent >= INDENT || stands_alone,
                 (_, true) => stands_alone,
-                _ => ends_sentence(above),
+                _ => stands_alone || ends_sentence(above),
             };
             out[i] = lower.blank_before <= usual
                 && !begins

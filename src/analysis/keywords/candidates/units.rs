@@ -36,7 +36,7 @@ pub(super) fn key_of(text: &[char]) -> Vec<char> {
 /// `马吉德·拉什德`, `“巴渝工匠杯”`, `（西安）`, `054B型`.
 pub(super) fn units(text: &[char], span: Span) -> Vec<Unit> {
     let slice = span.of(text);
-    let words: Vec<Word> = words(slice);
+    let words = names_of_places(slice, verbs_before_numbers(slice, words(slice)));
     let mut out: Vec<Unit> = Vec::with_capacity(words.len());
     let mut i = 0;
     while i < words.len() {
@@ -94,6 +94,70 @@ pub(super) fn units(text: &[char], span: Span) -> Vec<Unit> {
     merge_names(text, out)
 }
 
+/// `成指报|12345`: the verb is a word of its own.
+fn verbs_before_numbers(text: &[char], words: Vec<Word>) -> Vec<Word> {
+    let mut out: Vec<Word> = Vec::with_capacity(words.len());
+    let counts = |word: &Word| {
+        let last = text[word.span.end - 1].to_string();
+        word.span.len() > 2 && LEXICON.counting.contains(last.as_str())
+    };
+    for (i, word) in words.iter().enumerate() {
+        let before_number = words
+            .get(i + 1)
+            .is_some_and(|next| text[next.span.start].is_ascii_digit());
+        if before_number && word.class == WordClass::Noun && counts(word) {
+            let middle = word.span.end - 1;
+            out.push(Word {
+                span: Span::new(word.span.start, middle),
+                ..*word
+            });
+            out.push(Word {
+                span: Span::new(middle, word.span.end),
+                class: WordClass::Other,
+            });
+        } else {
+            out.push(*word);
+        }
+    }
+    out
+}
+
+/// `松源|县`, `三|河湾`: one name, where the dictionary does not have it.
+fn names_of_places(text: &[char], words: Vec<Word>) -> Vec<Word> {
+    let mut out: Vec<Word> = Vec::with_capacity(words.len());
+    for word in words {
+        let closes =
+            word.class == WordClass::Other && LEXICON.place.contains(word.span.text(text).as_str());
+        let is_place = word.class == WordClass::Place;
+        match out.last_mut() {
+            Some(last) if closes && can_open_place(last) => {
+                last.span.end = word.span.end;
+                last.class = WordClass::Place;
+            }
+            Some(last)
+                if is_place
+                    && last.class == WordClass::Number
+                    && is_han_digit(last.span.of(text)) =>
+            {
+                last.span.end = word.span.end;
+                last.class = WordClass::Place;
+            }
+            _ => out.push(word),
+        }
+    }
+    out
+}
+
+fn can_open_place(word: &Word) -> bool {
+    use WordClass::{Name, Noun, Person, Place};
+    (2..=4).contains(&word.span.len()) && matches!(word.class, Place | Person | Noun | Name)
+}
+
+/// `三`, but no `三千`.
+fn is_han_digit(word: &[char]) -> bool {
+    matches!(word, [c] if "一二三四五六七八九".contains(*c))
+}
+
 pub(super) fn joins(word: &[char], class: WordClass) -> Joins {
     if word.iter().all(|&c| !is_han(c) && !c.is_alphanumeric()) {
         return if matches!(word, ['·' | '-' | '—' | '、']) {
@@ -136,4 +200,23 @@ pub(super) fn merge_names(text: &[char], units: Vec<Unit>) -> Vec<Unit> {
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_places_are_whole() {
+        let cut = |text: &str| -> Vec<String> {
+            let text: Vec<char> = text.chars().collect();
+            let found = units(&text, Span::new(0, text.len()));
+            found.iter().map(|unit| unit.span.text(&text)).collect()
+        };
+        assert_eq!(cut("松源县连续降雨")[0], "松源县");
+        assert_eq!(cut("三河湾遗址")[0], "三河湾");
+        assert_eq!(cut("永胜村召开会议")[0], "永胜村");
+        assert!(cut("深证成指报12345点").contains(&"成指".to_owned()));
+        assert_eq!(cut("三个月"), ["三个", "月"]);
+    }
 }

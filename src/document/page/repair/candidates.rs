@@ -264,6 +264,7 @@ impl Page<'_> {
         // What stands right below a headline is that article's lead: it continues nothing.
         !self.opens_article(right)
             && !block.continues
+            && !(self.indents && block.is_indented)
             && block.dateline_chars == 0
             && !is_table_row(self.chars(right))
             && !line::is_marked(self.chars(right))

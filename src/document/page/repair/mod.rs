@@ -20,9 +20,10 @@ mod questions;
 mod repeated_ends;
 
 use super::table::is_table_row;
-use super::{Block, BlockKind, borders};
+use super::{Block, BlockKind, borders, is_enumerated};
 use crate::document::Span;
-use crate::text::fold::fold;
+use crate::text::fold::{fold, folded_head};
+use crate::text::patterns::PATTERNS;
 use affinity::RarePairs;
 pub use questions::{Questions, questions};
 use std::cell::OnceCell;
@@ -100,6 +101,8 @@ struct Page<'a> {
     blocks: Vec<Block>,
     /// The article, by page order, that each block stands in.
     section: Vec<usize>,
+    /// Its paragraphs are indented and something else is not: what is, begins a paragraph.
+    indents: bool,
     /// Repeats another block.
     dropped: Vec<bool>,
     /// Made when first asked for: most pages have nothing to repair.
@@ -124,8 +127,13 @@ impl<'a> Page<'a> {
             }
             section.push(current);
         }
+        let bodies = blocks.iter().filter(|block| block.kind == BlockKind::Body);
+        let (all, indented) = bodies.fold((0, 0), |(all, indented), block| {
+            (all + 1, indented + usize::from(block.is_indented))
+        });
         Self {
             text,
+            indents: indented < all && 2 * indented > all,
             dropped: vec![false; blocks.len()],
             section,
             rare_pairs: OnceCell::new(),
@@ -169,6 +177,20 @@ impl<'a> Page<'a> {
         borders::closes(&fold(&chars[chars.len().saturating_sub(BORDER_CHARS)..]))
     }
 
+    /// A row of a table, a caption with its credit, an item of a list: it ends without a mark.
+    fn ends_so(&self, i: usize) -> bool {
+        let chars = self.chars(i);
+        let tail = &chars[chars.len().saturating_sub(CREDIT_CHARS)..];
+        let is_item = self.blocks[i].is_heading && is_enumerated(chars);
+        let heads_table = (self.next_body(i)).is_some_and(|below| is_table_row(self.chars(below)));
+        is_table_row(chars)
+            || is_item
+            || heads_table && chars.iter().any(|c| c.is_whitespace())
+            || PATTERNS
+                .captioned
+                .is_match(&folded_head(tail, CREDIT_CHARS))
+    }
+
     fn rare_pairs(&self) -> &RarePairs {
         self.rare_pairs.get_or_init(|| {
             let counts = |i| self.is_body(i) || self.blocks[i].kind == BlockKind::Headline;
@@ -182,11 +204,14 @@ impl<'a> Page<'a> {
         let mut open = self.bodies();
         open.retain(|&i| self.chars(i).len() >= MIN_LEFT_CHARS);
         let candidates = open.len() as f32;
-        open.retain(|&i| is_open_end(self.chars(i)) && !is_table_row(self.chars(i)));
+        open.retain(|&i| is_open_end(self.chars(i)) && !self.ends_so(i));
         let many = open.len() > 4 && open.len() as f32 > MAX_OPEN_SHARE * candidates;
         (!many && open.len() <= MAX_OPEN_ENDS).then_some(open)
     }
 }
+
+/// Where a caption's credit is looked for.
+const CREDIT_CHARS: usize = 24;
 
 /// Whether a paragraph stops in mid-sentence: after it anything that can end one would be a sign that it does not,
 /// a closing bracket or quotation mark too.
