@@ -50,6 +50,42 @@ mod tests {
     use super::*;
 
     #[test]
+    fn below_a_headline_stands_who_wrote_it() {
+        let is = |text: &str| is_author(&text.chars().collect::<Vec<_>>());
+        for author in [
+            "记者杭可",
+            "健康时讯记者 杭可 通讯员 吕静",
+            "记者王晓红 摄影李明",
+            "方圆",
+            "□杭可",
+            "（杭可）",
+            "杭可 文/摄",
+            "欧阳 明",
+            "徐敬堂（市作协会员）",
+            "刘澍 媒体评论员",
+            "[美]徐敬堂",
+            "文/葛水平",
+            "一矿  崔志刚",
+            "东江日报评论员",
+        ] {
+            assert!(is(author), "{author}");
+        }
+        for other in [
+            "【记者手记】",
+            "记者调查",
+            "（上）",
+            "【随笔】",
+            "文摘",
+            "——写在教师节到来之际",
+            "服务周边三个县",
+            "本报记者走进新院区",
+            "二十四节气·立夏",
+        ] {
+            assert!(!is(other), "{other}");
+        }
+    }
+
+    #[test]
     fn tells_names_from_words() {
         let are = |text: &str| are_names(&text.chars().collect::<Vec<_>>());
         for names in [

@@ -68,6 +68,10 @@ patterns! {
     closing_jump,
     /// The same at the beginning of one.
     opening_jump,
+    /// What else there is to read below a web page's text.
+    web_tail,
+    /// The author in a line that says where and when it was printed.
+    meta_author,
     /// A paper's name.
     masthead,
     /// What opens a column of short items: `简讯`.
@@ -230,6 +234,9 @@ mod tests {
             "东江日报3月1日电子版改版，大家来看。",
             "供销社用电 一年省三成",
             "喜报传讯：三连冠",
+            "最新资讯：大桥今天通车。",
+            "2024年3月9日—12日，大桥通车。",
+            "本报记者走进大桥工地看到，工人正忙。",
         ] {
             assert_eq!(dateline_chars(line), 0, "{line}");
         }
@@ -273,6 +280,20 @@ mod tests {
             "通讯员何田 记者林小满报道：",
             "记者何田／台北报导 ",
             "东江新闻记者 何田 ",
+            "商报讯 ",
+            "东江日报全媒体讯 ",
+            "东江市讯 ",
+            "（东江讯）",
+            "综合消息：",
+            "本报综合报道  ",
+            "东江，2024年3月22日——",
+            "（2024年3月22日，东江）——",
+            "本报讯　记者 何田　",
+            "本报驻东京记者 何田  ",
+            "本报记者杭可报道：",
+            "记者 杭可 通讯员 何田 报道：",
+            "【本报记者何小田东江报道】",
+            "（中央社记者何小田台东县十四日电）",
         ] {
             let line = format!("{dateline}大桥今天通车。");
             assert_eq!(dateline_chars(&line), dateline.chars().count(), "{line}");
@@ -329,6 +350,17 @@ mod tests {
             "发布时间：2024-07-21 信息来源：市交通局 浏览次数：123",
             "【字体：大 中 小】 打印",
             "收藏 打印 字号",
+            "（下转第二版）",
+            "◀上接A01版",
+            "第二版：综合",
+            "2 要闻",
+            "要闻·02",
+            "第01版：要闻 上一版 下一版",
+            "2024-01-22 来源：东江日报 作者：何田",
+            "东江能源报    04    储能·电网    2024年5月20日   星期一",
+            "中华民国一一二年六月十五日 星期四",
+            "新闻热线 027-88881234",
+            "东江日报社出版",
         ] {
             assert!(PATTERNS.furniture.is_match(line), "{line}");
         }

@@ -16,7 +16,11 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
     let mut below_body = false;
     for (i, block) in blocks.iter().enumerate() {
         match block.kind {
-            BlockKind::Furniture => {}
+            BlockKind::Furniture => {
+                if !current.title_spans.is_empty() && !current.has_body() {
+                    current.add_credits(named_beside(block.span.of(text)));
+                }
+            }
             BlockKind::Headline => {
                 if current.has_body() {
                     articles.push(std::mem::take(&mut current));
@@ -58,6 +62,17 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
     }
     articles
 }
+
+/// Who wrote it, in a line below the headline that says where and when it was printed (`2024-01-22 来源：东江日报 作者：何田`).
+fn named_beside(line: &[char]) -> Vec<String> {
+    let head = folded_head(line, META_CHARS);
+    let found = PATTERNS.meta_author.captures(&head);
+    let named = found.and_then(|found| found.name("who"));
+    named.map_or_else(Vec::new, |who| credits(who.as_str()))
+}
+
+/// What is looked at of such a line.
+const META_CHARS: usize = 120;
 
 /// Captions, rights, risks and subscriptions are printed, not analysed, if anything else is there.
 fn set_boilerplate_aside(article: &mut Article) {
@@ -301,6 +316,16 @@ mod tests {
         assert_eq!(read(&article), "大桥今天通车。");
         assert_eq!(article.byline, ["记者何晓、林小满"]);
         assert_eq!(article.dateline.unwrap().place.as_deref(), Some("东江"));
+    }
+
+    #[test]
+    fn a_line_of_the_web_may_name_the_author() {
+        let text: Vec<char> = "东江大桥通车\n2024-01-22 来源：东江日报 作者：何田\n大桥今天通车。"
+            .chars()
+            .collect();
+        let mut blocks = body_blocks(&text);
+        blocks[0].kind = BlockKind::Headline;
+        assert_eq!(assemble(&text, &blocks)[0].byline, ["何田"]);
     }
 
     #[test]

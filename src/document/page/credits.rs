@@ -206,7 +206,15 @@ mod tests {
     fn one_entry_a_role() {
         let found = credits("（全媒体记者 林小满 通讯员 何晓 周默）");
         assert_eq!(found, ["全媒体记者 林小满", "通讯员 何晓 周默"]);
-        let found = credits("（通讯员林小满 记者何晓）");
-        assert_eq!(found, ["通讯员林小满", "记者何晓"]);
+        for together in [
+            "（通讯员林小满 记者何晓）",
+            "通讯员林小满、记者何晓",
+            "通讯员林小满记者何晓",
+        ] {
+            assert_eq!(credits(together), ["通讯员林小满", "记者何晓"]);
+        }
+        assert_eq!(credits("□ 何晓（教师）"), ["何晓（教师）"]);
+        assert_eq!(credits("责任编辑：何晓"), Vec::<String>::new());
+        assert_eq!(credits("2024-01-22 文/本报记者 何晓"), ["文/本报记者 何晓"]);
     }
 }

@@ -1,6 +1,6 @@
 //! The lines of a page and what can be said of each by looking at it alone.
 
-use super::table::is_table_row;
+use super::table::{heads_table, is_table_row};
 use super::wrap::{self, Printed};
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
@@ -169,6 +169,16 @@ fn classified(text: &[char], line: Printed) -> Line {
 fn settle_furniture(text: &[char], lines: &mut [Line]) {
     let is_furniture =
         |line: Option<&Line>| line.is_some_and(|line| line.kind == LineKind::Furniture);
+    let ends_page = |line: &Line| {
+        let head = folded_head(line.span.of(text), PATTERN_CHARS);
+        line.span.len() <= MAX_HEADLINE_CHARS && PATTERNS.web_tail.is_match(&head)
+    };
+    if let Some(tail) = lines.iter().position(ends_page) {
+        let links = lines[tail..].iter_mut();
+        for link in links.take_while(|line| line.kind != LineKind::Body) {
+            link.kind = LineKind::Furniture;
+        }
+    }
     // Twice: what becomes furniture may have others beside it.
     for _ in 0..2 {
         let mut below_text = false;
@@ -178,12 +188,17 @@ fn settle_furniture(text: &[char], lines: &mut [Line]) {
                 .get(i + 1)
                 .is_some_and(|next| next.kind == LineKind::Short);
             let apart = lines.get(i + 1).is_some_and(|next| next.blank_before > 0);
+            let row_below = (lines.get(i + 1)).is_some_and(|next| is_table_row(next.span.of(text)));
             let line = &mut lines[i];
             below_text |= line.kind == LineKind::Body;
             if line.kind != LineKind::Short {
                 continue;
             }
             let printed = line.span.of(text);
+            if row_below && heads_table(printed) {
+                line.kind = LineKind::Body;
+                continue;
+            }
             let heads_the_page = beside || !below_text && i == 0 && headline_below;
             // Beside a date or a page number, apart from the headline below it: whatever it says.
             let is_label = beside && apart && headline_below && printed.len() <= MAX_LABEL_CHARS;
@@ -287,11 +302,18 @@ pub fn ends_sentence(line: &[char]) -> bool {
         .is_some_and(|c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；' | '.' | '．'))
 }
 
-/// A whole sentence in quotation marks (`“终于通车了！”`), or one of several clauses that calls or asks: a paragraph, below a
-/// headline.
+/// A whole sentence in quotation marks, or one of several clauses that calls or asks: a paragraph, below a headline.
 pub fn is_talk(line: &[char]) -> bool {
-    let calls = last_mark(line).is_some_and(|c| matches!(c, '！' | '？' | '!' | '?' | '…'));
-    calls && (matches!(line, ['“' | '「', .., '”' | '」']) || line.contains(&'，'))
+    is_quoted_talk(line) || calls(line) && line.contains(&'，')
+}
+
+/// `“终于通车了！”`
+pub fn is_quoted_talk(line: &[char]) -> bool {
+    calls(line) && matches!(line, ['“' | '「', .., '”' | '」'])
+}
+
+fn calls(line: &[char]) -> bool {
+    last_mark(line).is_some_and(|c| matches!(c, '！' | '？' | '!' | '?' | '…'))
 }
 
 /// What a line ends with, closing marks and white space aside.
@@ -418,6 +440,44 @@ mod tests {
                 LineKind::Furniture
             ]
         );
+    }
+
+    #[test]
+    fn what_stands_beside_a_date_at_the_head_is_the_pages() {
+        let shorts = |page: &str| -> Vec<String> {
+            let text: Vec<char> = page.chars().collect();
+            let short = lines(&text)
+                .into_iter()
+                .filter(|line| line.kind == LineKind::Short);
+            short.map(|line| line.span.text(&text)).collect()
+        };
+        let body = "大桥今天通车，市民走上大桥参观。";
+        for head in [
+            "清溪报\n2022年4月18日 星期一 第1版 总第3127期",
+            "体坛快报 T08\n2022年4月18日 星期一",
+            "2 要闻\n东江日报",
+            "2022年4月18日 星期一\n湖畔\n",
+        ] {
+            assert_eq!(
+                shorts(&format!("{head}\n东江大桥通车\n{body}")),
+                ["东江大桥通车"],
+                "{head}"
+            );
+        }
+        let web = format!("东江大桥通车\n{body}\n往期推荐\n东江水位下降\n阅读 10万+");
+        assert_eq!(shorts(&web), ["东江大桥通车"]);
+        assert_eq!(
+            shorts("2022年4月18日 星期一\n县公安局\n开展专项行动").len(),
+            2
+        );
+    }
+
+    #[test]
+    fn what_the_columns_of_a_table_are_called_is_no_headline() {
+        let text: Vec<char> = "城市 优良天数比例 综合指数\n海屏市 100% 9 1.86"
+            .chars()
+            .collect();
+        assert!(lines(&text).iter().all(|line| line.kind == LineKind::Body));
     }
 
     #[test]

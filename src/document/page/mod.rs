@@ -164,14 +164,29 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
         .collect()
 }
 
-/// A date of a chronicle, an address, or what stands above a question of an interview.
+/// Somebody talks, or signs a notice; a date of a chronicle, an address, or what stands above a question of an interview.
 fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[char]>) -> bool {
     let asks = |line: &Line| {
         PATTERNS
             .speech
             .is_match(&folded_head(line.span.of(text), SPEECH_CHARS))
     };
-    line::stands_beside_furniture(lines[i].span.of(text))
+    let is_talk = |line: &Line| line::is_quoted_talk(line.span.of(text));
+    let answers = |line: &Line| line.kind == LineKind::Body || is_talk(line);
+    let above = i.checked_sub(1).map(|i| &lines[i]);
+    let in_talk = is_talk(&lines[i])
+        && (above.is_some_and(|above| answers(above) && lines[i].blank_before == 0)
+            || lines.get(i + 1).is_some_and(is_talk));
+    // Who publishes a notice, above its date, with no text below.
+    let is_dated = |line: &Line| line::stands_beside_furniture(line.span.of(text));
+    let signs = above.is_some_and(|above| above.kind == LineKind::Body)
+        && lines.get(i + 1).is_some_and(is_dated)
+        && lines
+            .get(i + 2)
+            .is_none_or(|below| below.kind == LineKind::Short);
+    in_talk
+        || signs
+        || line::stands_beside_furniture(lines[i].span.of(text))
         || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
         || lines.get(i + 1).is_some_and(asks) && (i > 0 && lines[i - 1].kind == LineKind::Body)
 }
@@ -288,9 +303,11 @@ fn demote_headlines_without_body(kinds: &mut [BlockKind]) {
 
 /// `一、新建公办幼儿园6所`
 fn is_enumerated(line: &[char]) -> bool {
-    PATTERNS
-        .enumerator
-        .is_match(&folded_head(line, ENUMERATOR_CHARS))
+    // A dash opens a deck too.
+    line.first() != Some(&'—')
+        && PATTERNS
+            .enumerator
+            .is_match(&folded_head(line, ENUMERATOR_CHARS))
 }
 
 /// What is looked at of a line for its number.
@@ -362,6 +379,37 @@ mod tests {
             assert_eq!(page.articles.len(), 1);
             assert_eq!(page.articles[0].title, "访耐盐碱水稻专家谭秋生");
         }
+    }
+
+    #[test]
+    fn a_columns_name_is_in_no_headline() {
+        let [first, second] = [REPORTS[0], REPORTS[1]];
+        for column in ["读者来信", "【民生关注】", "今日视点", "简讯"] {
+            let page = format!(
+                "{}\n{}\n\n{column}\n{}\n{}",
+                first.0, first.1, second.0, second.1
+            );
+            assert_eq!(titles(&page), [first.0, second.0], "{column}");
+        }
+        let briefs = format!(
+            "{}\n{}\n\n简讯\n　　●东江大桥今天通车，市民走上大桥参观。\n　　●东江水位今天回落到警戒线以下。",
+            first.0, first.1
+        );
+        assert_eq!(titles(&briefs), [first.0, "简讯"]);
+    }
+
+    #[test]
+    fn talk_opens_no_article() {
+        let page = "乡邮员的四十年\n本报记者 何田\n清晨，老人接过一封信。\n“是我家娃儿的？”\n“是大学的录取通知书！”\n老人笑了，邮递员也笑了，山路上阳光正好。";
+        assert_eq!(titles(page), ["乡邮员的四十年"]);
+        assert_eq!(
+            titles("东江高铁开通\n“终于通车了！”\n今天上午，首发列车驶出东江站，市民高兴。"),
+            ["东江高铁开通"]
+        );
+        assert_eq!(
+            titles("东江高铁开通\n——沿线群众盼了十年\n今天上午，首发列车驶出东江站，市民高兴。"),
+            ["东江高铁开通 ——沿线群众盼了十年"]
+        );
     }
 
     #[test]

@@ -23,6 +23,11 @@ pub fn is_table_row(line: &[char]) -> bool {
         || count == 2 && priced
 }
 
+/// What the columns of a table are called: three cells or more, above a row.
+pub fn heads_table(line: &[char]) -> bool {
+    line.len() <= MAX_ROW_CHARS && line.iter().collect::<String>().split_whitespace().count() >= 3
+}
+
 /// `7.02`, `+12.5%`.
 fn is_amount(cell: &[char]) -> bool {
     let digits = cell.iter().filter(|c| c.is_ascii_digit()).count();

@@ -291,6 +291,7 @@ fn ends_somehow(line: &[char]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use crate::document::page::line::lines;
     use crate::document::page::repair::NoContinuation;
     use crate::document::page::{Layout, split};
 
@@ -325,6 +326,44 @@ mod tests {
                 assert_eq!((articles.len(), &*articles[0].title), (1, TITLE));
             }
         }
+    }
+
+    #[test]
+    fn articles_of_one_page_may_be_set_in_different_widths() {
+        let titles = ["校园食堂阳光采购", "家长走进后厨陪餐", "阳光食堂平台上线"];
+        for widths in [[20, 26, 13], [26, 0, 18], [13, 20, 26]] {
+            let article = |(title, width): (&str, usize)| {
+                let width = if width == 0 { usize::MAX } else { width };
+                let body = PARAGRAPHS.map(|p| wrapped(p, width, "　　")).join("\n");
+                format!("{title}\n{body}\n")
+            };
+            let page: Vec<String> = titles.into_iter().zip(widths).map(article).collect();
+            let text: Vec<char> = page.join("\n").chars().collect();
+            let lines: Vec<String> = lines(&text)
+                .iter()
+                .map(|line| line.span.text(&text).replace('\n', ""))
+                .collect();
+            let expected: Vec<String> = (titles.iter())
+                .flat_map(|&title| [&[title], &PARAGRAPHS[..]].concat())
+                .map(str::to_owned)
+                .collect();
+            assert_eq!(lines, expected, "{widths:?}");
+        }
+    }
+
+    #[test]
+    fn a_headline_below_a_full_last_line_is_no_part_of_it() {
+        let full = "记者从市教育局获悉，市教育局与市场监管局近日印发了食堂管理指引，要求采购公开。";
+        let body = wrapped(full, 20, "　　");
+        assert!(body.lines().all(|line| line.chars().count() == 20));
+        let page = format!("{TITLE}\n{body}\n家长走进后厨陪餐\n{body}\n{body}\n");
+        let text: Vec<char> = page.chars().collect();
+        let found = lines(&text);
+        assert!(
+            found
+                .iter()
+                .any(|line| line.span.text(&text) == "家长走进后厨陪餐")
+        );
     }
 
     #[test]

@@ -220,7 +220,7 @@ pub(super) fn is_open_end(paragraph: &[char]) -> bool {
         .iter()
         .rev()
         .find(|c| !c.is_whitespace())
-        .is_some_and(|&c| !"。！？!?”’」』；;：:…）)》】—～.".contains(c))
+        .is_some_and(|&c| !"。！？!?”’」』；;：:…）)》】〕—～.".contains(c))
 }
 
 #[cfg(test)]
