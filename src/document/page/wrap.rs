@@ -68,6 +68,8 @@ const MIN_ITEMS: usize = 3;
 /// that is shorter, one that is too long. Where lines are not broken it costs nothing.
 const OPEN: f32 = -1.0;
 const FULL: f32 = -0.3;
+/// That a line ends near the width, not at it: of two measures the one counts by which more lines are equal.
+const RAGGED: f32 = 0.05;
 const SHORTER: f32 = 0.35;
 const TOO_LONG: f32 = 5.0;
 /// That another width begins. Articles of one page may be set in different ones.
@@ -89,11 +91,13 @@ pub(super) fn unwrapped(text: &[char], lines: Vec<Printed>) -> Vec<Printed> {
 /// Of each line, whether it goes on with the one before.
 fn continuations(text: &[char], lines: &[Printed]) -> Vec<bool> {
     let mut out = vec![false; lines.len()];
-    let read: Vec<Vec<Wrapped>> = (MEASURES.iter())
-        .map(|measure| Wrapped::parts(text, lines, measure))
-        .collect();
-    let full = |parts: &Vec<Wrapped>| parts.iter().map(|part| part.full).sum::<usize>();
-    let best = read.into_iter().rev().max_by_key(full).unwrap_or_default();
+    let read = MEASURES
+        .iter()
+        .map(|measure| Wrapped::parts(text, lines, measure));
+    let Some((_, best)) = read.min_by(|(a, _), (b, _)| a.total_cmp(b)) else {
+        return out;
+    };
+    let full = |parts: &[Wrapped]| parts.iter().map(|part| part.full).sum::<usize>();
     if full(&best) >= MIN_FULL {
         for part in best {
             part.mark(text, lines, &mut out);
@@ -106,7 +110,8 @@ fn continuations(text: &[char], lines: &[Printed]) -> Vec<bool> {
 struct Wrapped {
     /// Its first line.
     first: usize,
-    /// Where each of its lines ends.
+    len: usize,
+    /// Where each of its lines ends, and the one below it, which may be the rest of its last one.
     ends: Vec<usize>,
     width: usize,
     ragged: usize,
@@ -115,8 +120,9 @@ struct Wrapped {
 }
 
 impl Wrapped {
-    /// The parts of a page: of all ways to tell lines that are broken at some width from others the cheapest (Viterbi).
-    fn parts(text: &[char], lines: &[Printed], measure: &Measure) -> Vec<Self> {
+    /// The parts of a page, and what they cost: of all ways to tell lines that are broken at some width from others the
+    /// cheapest (Viterbi).
+    fn parts(text: &[char], lines: &[Printed], measure: &Measure) -> (f32, Vec<Self>) {
         let end = |line: &Printed| {
             let chars = line.span.of(text).iter().take(measure.max + 1);
             line.indent / 2 * (measure.of)('\u{3000}')
@@ -134,7 +140,8 @@ impl Wrapped {
                 end if end > width + measure.ragged => TOO_LONG,
                 end if end + measure.ragged < width => SHORTER,
                 _ if ends_sentence(lines[i].span.of(text)) => FULL,
-                _ => OPEN,
+                end if end == width => OPEN,
+                _ => OPEN + RAGGED,
             }
         };
         let mut costs = vec![0.0f32; unbroken + 1];
@@ -152,6 +159,7 @@ impl Wrapped {
             came_from.push(sources);
         }
         let mut state = cheapest(&costs);
+        let cost_of_all = costs[state];
         let mut states = vec![unbroken; lines.len()];
         for (i, sources) in came_from.iter().enumerate().rev() {
             states[i] = state;
@@ -167,7 +175,7 @@ impl Wrapped {
                 parts.extend(part);
             }
         }
-        parts
+        (cost_of_all, parts)
     }
 
     /// Lines that are broken at a width, if they look so.
@@ -181,15 +189,20 @@ impl Wrapped {
     ) -> Option<Self> {
         let mut part = Self {
             first: range.start,
-            ends: ends[range.clone()].to_vec(),
+            len: range.len(),
+            ends: ends[range.start..ends.len().min(range.end + 1)].to_vec(),
             width,
             ragged: measure.ragged,
             full: 0,
         };
         let fulls: Vec<usize> = range.filter(|&i| part.is_full(i)).collect();
         part.full = fulls.len();
-        let count =
-            |fits: &dyn Fn(usize) -> bool| part.ends.iter().filter(|&&end| fits(end)).count();
+        let count = |fits: &dyn Fn(usize) -> bool| {
+            part.ends[..part.len]
+                .iter()
+                .filter(|&&end| fits(end))
+                .count()
+        };
         let wide = count(&|end| end >= measure.min);
         let longer = count(&|end| end > width + measure.ragged);
         let open = (fulls.iter())
@@ -208,11 +221,11 @@ impl Wrapped {
 
     /// Marks the lines that go on with the one before.
     fn mark(&self, text: &[char], lines: &[Printed], out: &mut [bool]) {
-        let here = self.first..self.first + self.ends.len();
+        let here = self.first..self.first + self.len;
         let indented = here.clone().filter(|&i| lines[i].indent >= INDENT).count();
         // Some pages indent paragraphs; where all lines stand apart from the edge, none does.
         let indents = indented > 0 && 2 * indented <= here.len();
-        let inner = self.first + 1..here.end;
+        let inner = self.first + 1..self.first + self.ends.len();
         let (below_full, below_last): (Vec<usize>, Vec<usize>) =
             inner.partition(|&i| self.is_full(i - 1));
         // Where every line has a blank one above it, one blank line says nothing.
@@ -353,8 +366,8 @@ mod tests {
 
     #[test]
     fn a_headline_below_a_full_last_line_is_no_part_of_it() {
-        let full = "记者从市教育局获悉，市教育局与市场监管局近日印发了食堂管理指引，要求采购公开。";
-        let body = wrapped(full, 20, "　　");
+        let full: String = PARAGRAPHS[0].chars().take(37).chain(['。']).collect();
+        let body = wrapped(&full, 20, "　　");
         assert!(body.lines().all(|line| line.chars().count() == 20));
         let page = format!("{TITLE}\n{body}\n家长走进后厨陪餐\n{body}\n{body}\n");
         let text: Vec<char> = page.chars().collect();
