@@ -29,10 +29,11 @@ pub fn is_author(folded: &[char]) -> bool {
         names.filter(|name| !name.is_empty() && !PATTERNS.role.is_match(name))
     };
     let mut named = names("named").chain(names("marked")).chain(names("unit"));
-    !named.any(|name| is_genre(name) || is_word(name) && !opens_with_surname(name))
-        && !names("unit").any(is_word)
-        && !names("alone").any(is_genre)
-        && !(group("alone").contains('·') && names("alone").any(is_word))
+    let is_no_name = named.any(|name| is_genre(name) || is_word(name) && !opens_with_surname(name))
+        || names("unit").any(is_word)
+        || names("alone").any(is_genre)
+        || group("alone").contains('·') && names("alone").any(is_word);
+    !is_no_name
 }
 
 fn opens_with_surname(name: &str) -> bool {

@@ -16,6 +16,8 @@ use std::collections::{HashMap, HashSet};
 const MAX_CHARS: usize = 40;
 /// Jump lines of each kind on a page that are looked at: each is compared with all of the other kind.
 const MAX_JUMPS: usize = 50;
+/// Paragraphs of a second part whose words are compared with those of every article.
+const MAX_COMPARED: usize = 6;
 /// What a headline that is printed again above the second part speaks for it, as a share of words in common.
 const SAME_HEADLINE: f32 = 1.0;
 /// A second part may have more words in common with an article that goes nowhere (a longer one), but not many more.
@@ -211,12 +213,10 @@ impl Page<'_> {
         let mut likely: Vec<(f32, usize, usize)> = Vec::new();
         for (a, arrival) in arrivals.iter().enumerate() {
             let own = section[arrival.body[0]];
+            let compared = &arrival.body[..arrival.body.len().min(MAX_COMPARED)];
             let affinity = |article: usize| {
-                let shares = arrival
-                    .body
-                    .iter()
-                    .map(|&i| words.affinity(i, article, &[]));
-                shares.sum::<f32>() / arrival.body.len() as f32
+                let shares = compared.iter().map(|&i| words.affinity(i, article, &[]));
+                shares.sum::<f32>() / compared.len() as f32
             };
             let foreign = (0..sections).filter(|&other| other != own);
             let best = foreign.map(affinity).fold(0.0, f32::max);

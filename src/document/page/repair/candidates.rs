@@ -262,9 +262,10 @@ impl Page<'_> {
     pub(super) fn may_continue(&self, left: usize, right: usize) -> bool {
         let block = &self.blocks[right];
         // What stands right below a headline is that article's lead: it continues nothing.
-        !self.opens_article(right)
+        // Where paragraphs are indented, what is begins one.
+        let begins = self.opens_article(right) || self.indents && block.is_indented;
+        !begins
             && !block.continues
-            && !(self.indents && block.is_indented)
             && block.dateline_chars == 0
             && !is_table_row(self.chars(right))
             && !line::is_marked(self.chars(right))
