@@ -6,6 +6,7 @@ use super::salience::similarity;
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal};
 use crate::text::patterns::PATTERNS;
+use regex::Match;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -169,15 +170,26 @@ const MAX_ATTRIBUTION_CHARS: usize = 44;
 
 /// The sentence without what refers to the one before it (`此外，`), or only says that it is news (`记者从…获悉，`).
 fn without_opener(sentence: Span, text: &[char], folded: &[char]) -> Span {
-    let head = &sentence.of(folded)[..sentence.len().min(OPENER_CHARS)];
-    let head: String = head.iter().collect();
-    let found = PATTERNS.opener.find(&head).map_or(0, |found| found.end());
-    let start = sentence.start + head[..found].chars().count();
-    let rest = Span::new(start, sentence.end).trimmed(text);
+    let head = head_of(sentence, folded, OPENER_CHARS);
+    let opener = PATTERNS.opener.find(&head);
+    let rest = rest_after(&head, opener, sentence, text);
     match rest.len() >= MIN_SENTENCE_CHARS {
         true => rest,
         false => sentence,
     }
+}
+
+/// The first `chars` characters of a sentence.
+fn head_of(sentence: Span, folded: &[char], chars: usize) -> String {
+    let head = &sentence.of(folded)[..sentence.len().min(chars)];
+    head.iter().collect()
+}
+
+/// What of a sentence stands after what was found in its head; all of it where nothing was.
+fn rest_after(head: &str, found: Option<Match<'_>>, sentence: Span, text: &[char]) -> Span {
+    let end = found.map_or(0, |found| found.end());
+    let start = sentence.start + head[..end].chars().count();
+    Span::new(start, sentence.end).trimmed(text)
 }
 
 /// What such an opening has at most.
@@ -185,16 +197,14 @@ const OPENER_CHARS: usize = 48;
 
 /// The sentence without the number or mark of a list, or the `问：` of an interview, that it opens with.
 fn without_number(sentence: Span, text: &[char], folded: &[char]) -> Span {
-    let head = &sentence.of(folded)[..sentence.len().min(NUMBER_CHARS)];
-    let head: String = head.iter().collect();
+    let head = head_of(sentence, folded, NUMBER_CHARS);
     let found = PATTERNS.list_mark.captures(&head);
     let mark = found.and_then(|found| {
         ["mark", "point", "bullet"]
             .iter()
             .find_map(|name| found.name(name))
     });
-    let start = sentence.start + head[..mark.map_or(0, |mark| mark.end())].chars().count();
-    let rest = Span::new(start, sentence.end).trimmed(text);
+    let rest = rest_after(&head, mark, sentence, text);
     // A sentence of nothing but a mark stays one.
     if rest.is_empty() { sentence } else { rest }
 }

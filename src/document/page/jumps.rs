@@ -135,12 +135,10 @@ impl Page<'_> {
 
     fn departures(&self) -> Vec<Departure> {
         let above = |at: usize| {
-            let above = (0..at)
+            let mut above = (0..at)
                 .rev()
                 .take_while(|&i| self.blocks[i].kind != BlockKind::Headline);
-            above
-                .into_iter()
-                .find(|&i| self.blocks[i].kind == BlockKind::Body)
+            above.find(|&i| self.blocks[i].kind == BlockKind::Body)
         };
         let jumps = self.jumps(true).into_iter();
         jumps

@@ -183,6 +183,10 @@ fn settle_furniture(text: &[char], lines: &mut [Line]) {
     for _ in 0..2 {
         let mut below_text = false;
         for i in 0..lines.len() {
+            below_text |= lines[i].kind == LineKind::Body;
+            if lines[i].kind != LineKind::Short {
+                continue;
+            }
             let beside = is_furniture(lines.get(i + 1)) || i > 0 && is_furniture(lines.get(i - 1));
             let headline_below = lines
                 .get(i + 1)
@@ -190,10 +194,6 @@ fn settle_furniture(text: &[char], lines: &mut [Line]) {
             let apart = lines.get(i + 1).is_some_and(|next| next.blank_before > 0);
             let row_below = (lines.get(i + 1)).is_some_and(|next| is_table_row(next.span.of(text)));
             let line = &mut lines[i];
-            below_text |= line.kind == LineKind::Body;
-            if line.kind != LineKind::Short {
-                continue;
-            }
             let printed = line.span.of(text);
             if row_below && heads_table(printed) {
                 line.kind = LineKind::Body;
