@@ -40,6 +40,16 @@ struct Arrival {
     body: Vec<usize>,
 }
 
+/// A second part and the first one that it belongs to, by their places in both lists.
+struct Pair {
+    departure: usize,
+    arrival: usize,
+    /// Headlines of the second part that the first has too, each with the one it repeats.
+    again: Vec<(usize, usize)>,
+    /// In mid-sentence.
+    goes_on: bool,
+}
+
 /// A page's blocks.
 struct Page<'a> {
     text: &'a [char],
@@ -63,27 +73,22 @@ pub(super) fn reunited(
     }
     let section = page.sections(&arrivals);
     let pairs = page.pairs(&departures, &arrivals, &section);
-    let again: HashMap<usize, usize> = pairs
-        .iter()
-        .flat_map(|&(departure, arrival)| {
-            let home = section[departures[departure].last];
-            page.printed_again(&arrivals[arrival].headline, home, &section)
-        })
-        .collect();
-    let mut runs: HashMap<usize, Vec<usize>> = HashMap::new();
-    for &(departure, arrival) in &pairs {
-        let (departure, arrival) = (&departures[departure], &arrivals[arrival]);
-        runs.insert(departure.at, page.run(departure, arrival, &again));
-    }
+    let again = pairs.iter().flat_map(|pair| pair.again.iter().copied());
+    let again: HashMap<usize, usize> = again.collect();
+    let runs = pairs.iter().map(|pair| {
+        let run = arrivals[pair.arrival].run_below(pair.goes_on, &again);
+        (departures[pair.departure].at, run)
+    });
+    let runs: HashMap<usize, Vec<usize>> = runs.collect();
     for departure in &departures {
         blocks[departure.last].jumps = true;
         // However short, it is a sentence that the page ended.
         blocks[departure.last].is_heading = false;
     }
-    for &(departure, arrival) in &pairs {
-        let (last, first) = (departures[departure].last, arrivals[arrival].body[0]);
-        blocks[first].continues = is_open_end(blocks[last].span.of(text));
-        for &headline in &arrivals[arrival].headline {
+    for pair in &pairs {
+        let arrival = &arrivals[pair.arrival];
+        blocks[arrival.body[0]].continues = pair.goes_on;
+        for &headline in &arrival.headline {
             let is_printed_again = again.contains_key(&headline);
             let block = &mut blocks[headline];
             block.is_heading = !is_printed_again;
@@ -93,7 +98,7 @@ pub(super) fn reunited(
             };
         }
     }
-    let at_home: HashSet<usize> = pairs.iter().map(|&(_, arrival)| arrival).collect();
+    let at_home: HashSet<usize> = pairs.iter().map(|pair| pair.arrival).collect();
     for (i, arrival) in arrivals.iter().enumerate() {
         let is_stranger = !at_home.contains(&i) && arrival.headline.is_empty();
         if is_stranger && layout != Layout::Article {
@@ -198,17 +203,17 @@ impl Page<'_> {
         section
     }
 
-    /// Which second part belongs to which first one, the likeliest pairs first; by their places in both lists.
+    /// Which second part belongs to which first one, the likeliest pairs first.
     fn pairs(
         &self,
         departures: &[Departure],
         arrivals: &[Arrival],
         section: &[usize],
-    ) -> Vec<(usize, usize)> {
+    ) -> Vec<Pair> {
         let is_text = |i: usize| self.blocks[i].kind != BlockKind::Furniture;
         let words = RarePairs::new(self.text, self.blocks, section, is_text);
         let sections = section.last().map_or(0, |last| last + 1);
-        let mut likely: Vec<(f32, usize, usize)> = Vec::new();
+        let mut likely: Vec<(f32, Pair)> = Vec::new();
         for (a, arrival) in arrivals.iter().enumerate() {
             let own = section[arrival.body[0]];
             let compared = &arrival.body[..arrival.body.len().min(MAX_COMPARED)];
@@ -220,25 +225,34 @@ impl Page<'_> {
             let best = foreign.map(affinity).fold(0.0, f32::max);
             for (d, departure) in departures.iter().enumerate() {
                 let home = section[departure.last];
-                let same = !self
-                    .printed_again(&arrival.headline, home, section)
-                    .is_empty();
-                let shared = affinity(home);
                 // Pages are printed in order: what goes on on a later page comes later.
-                let later = departure.at < arrival.body[0];
-                if later && home != own && (same || shared >= MIN_ADVANTAGE * best) {
-                    likely.push((shared + if same { SAME_HEADLINE } else { 0.0 }, d, a));
+                if departure.at > arrival.body[0] || home == own {
+                    continue;
                 }
+                let again = self.printed_again(&arrival.headline, home, section);
+                let shared = affinity(home);
+                if again.is_empty() && shared < MIN_ADVANTAGE * best {
+                    continue;
+                }
+                let speaks = if again.is_empty() { 0.0 } else { SAME_HEADLINE };
+                let pair = Pair {
+                    departure: d,
+                    arrival: a,
+                    again,
+                    goes_on: is_open_end(self.blocks[departure.last].span.of(self.text)),
+                };
+                likely.push((shared + speaks, pair));
             }
         }
-        likely.sort_by(|a, b| b.0.total_cmp(&a.0).then((a.1, a.2).cmp(&(b.1, b.2))));
+        let place = |pair: &Pair| (pair.departure, pair.arrival);
+        likely.sort_by(|(a, p), (b, q)| b.total_cmp(a).then(place(p).cmp(&place(q))));
         let (mut left, mut arrived) = (HashSet::new(), HashSet::new());
         let mut pairs = Vec::new();
-        for (_, departure, arrival) in likely {
-            if !left.contains(&departure) && !arrived.contains(&arrival) {
-                left.insert(departure);
-                arrived.insert(arrival);
-                pairs.push((departure, arrival));
+        for (_, pair) in likely {
+            if !left.contains(&pair.departure) && !arrived.contains(&pair.arrival) {
+                left.insert(pair.departure);
+                arrived.insert(pair.arrival);
+                pairs.push(pair);
             }
         }
         pairs
@@ -269,26 +283,22 @@ impl Page<'_> {
         };
         headlines.iter().filter_map(repeated).collect()
     }
+}
 
-    /// What goes below a departure: the headline of the second part where it says something new, and its text.
-    fn run(
-        &self,
-        departure: &Departure,
-        arrival: &Arrival,
-        again: &HashMap<usize, usize>,
-    ) -> Vec<usize> {
-        let goes_on = is_open_end(self.blocks[departure.last].span.of(self.text));
-        let mut run = arrival.run.clone();
+impl Arrival {
+    /// What goes below its departure: the headline of the second part where it says something new, and its text.
+    fn run_below(&self, goes_on: bool, again: &HashMap<usize, usize>) -> Vec<usize> {
+        let mut run = self.run.clone();
         // In mid-sentence nothing stands between.
         let place = match goes_on {
             true => run
                 .iter()
-                .position(|i| *i == arrival.body[0])
+                .position(|i| *i == self.body[0])
                 .map_or(0, |first| first + 1),
             false => 0,
         };
         let (headline, repeated): (Vec<usize>, Vec<usize>) =
-            (arrival.headline.iter()).partition(|&i| !again.contains_key(i));
+            (self.headline.iter()).partition(|&i| !again.contains_key(i));
         run.splice(place..place, headline);
         run.extend(repeated);
         run

@@ -1,6 +1,7 @@
 //! The lines of a page and what can be said of each by looking at it alone.
 
-use super::table::{heads_table, is_table_row};
+use super::furniture::{self, MAX_FURNITURE_CHARS};
+use super::table::is_table_row;
 use super::wrap::{self, Printed};
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
@@ -45,20 +46,16 @@ impl Line {
 
 /// Longer lines are never headlines.
 pub const MAX_HEADLINE_CHARS: usize = 64;
-/// A longer line is no furniture.
-const MAX_FURNITURE_CHARS: usize = 80;
 /// Shorter ones in brackets are labels (`【记者手记】`).
 const MIN_BRACKETED_CHARS: usize = 7;
 /// At either end of a paragraph, a longer jump line is none.
 const JUMP_CHARS: usize = 24;
-/// A longer line is no label at the head of a page.
-const MAX_LABEL_CHARS: usize = 8;
 /// A longer line is no byline.
 const MAX_BYLINE_CHARS: usize = 60;
 /// A line longer than this that ends with a colon is a sentence.
 const ANNOUNCING_CHARS: usize = 18;
 /// Patterns look at no more than this of a line: a 5 MB line must not cost more than a short one.
-const PATTERN_CHARS: usize = 160;
+pub(super) const PATTERN_CHARS: usize = 160;
 
 /// The lines of `text` that are not blank.
 pub fn lines(text: &[char]) -> Vec<Line> {
@@ -67,7 +64,7 @@ pub fn lines(text: &[char]) -> Vec<Line> {
         .flat_map(|line| headed(text, line))
         .flat_map(|line| jumping(text, line));
     let mut lines: Vec<Line> = parts.map(|line| classified(text, line)).collect();
-    settle_furniture(text, &mut lines);
+    furniture::settle(text, &mut lines);
     lines
 }
 
@@ -162,69 +159,6 @@ fn classified(text: &[char], line: Printed) -> Line {
         is_indented: line.indent >= wrap::INDENT,
         dateline_chars,
     }
-}
-
-/// Lines that are furniture by where they stand. One that is only a date, an address, a section's name belongs to the page
-/// above all text, or beside other furniture; in the text it is a chronicle's, or closes a notice.
-fn settle_furniture(text: &[char], lines: &mut [Line]) {
-    let is_furniture =
-        |line: Option<&Line>| line.is_some_and(|line| line.kind == LineKind::Furniture);
-    let ends_page = |line: &Line| {
-        let head = folded_head(line.span.of(text), PATTERN_CHARS);
-        line.span.len() <= MAX_HEADLINE_CHARS && PATTERNS.web_tail.is_match(&head)
-    };
-    if let Some(tail) = lines.iter().position(ends_page) {
-        let links = lines[tail..].iter_mut();
-        for link in links.take_while(|line| line.kind != LineKind::Body) {
-            link.kind = LineKind::Furniture;
-        }
-    }
-    // Twice: what becomes furniture may have others beside it.
-    for _ in 0..2 {
-        let mut below_text = false;
-        for i in 0..lines.len() {
-            below_text |= lines[i].kind == LineKind::Body;
-            if lines[i].kind != LineKind::Short {
-                continue;
-            }
-            let beside = is_furniture(lines.get(i + 1)) || i > 0 && is_furniture(lines.get(i - 1));
-            let headline_below = lines
-                .get(i + 1)
-                .is_some_and(|next| next.kind == LineKind::Short);
-            let apart = lines.get(i + 1).is_some_and(|next| next.blank_before > 0);
-            let row_below = (lines.get(i + 1)).is_some_and(|next| is_table_row(next.span.of(text)));
-            let line = &mut lines[i];
-            let printed = line.span.of(text);
-            if row_below && heads_table(printed) {
-                line.kind = LineKind::Body;
-                continue;
-            }
-            let heads_the_page = beside || !below_text && i == 0 && headline_below;
-            // Beside a date or a page number, apart from the headline below it: whatever it says.
-            let is_label = beside && apart && headline_below && printed.len() <= MAX_LABEL_CHARS;
-            if heads_the_page && is_masthead(printed)
-                || is_label && !below_text
-                || (!below_text || beside) && stands_beside_furniture(printed)
-            {
-                line.kind = LineKind::Furniture;
-            }
-        }
-    }
-}
-
-/// A paper's name: above all text, beside other furniture or above a headline. By itself, it can be one.
-fn is_masthead(line: &[char]) -> bool {
-    PATTERNS
-        .masthead
-        .is_match(&folded_head(line, PATTERN_CHARS))
-}
-
-/// Furniture where other furniture stands beside it, or no text above it.
-pub fn stands_beside_furniture(line: &[char]) -> bool {
-    line.len() <= MAX_FURNITURE_CHARS
-        && PATTERNS
-            .beside_furniture
-            .is_match(&folded_head(line, PATTERN_CHARS))
 }
 
 /// The lines as they are printed, those that are blank only counted.
@@ -330,6 +264,18 @@ pub fn is_marked(line: &[char]) -> bool {
 
 const MARKS: &str = "■□●○◎▲△▼◆◇★▌▶①②③④⑤⑥⑦⑧⑨⑩";
 
+/// An item of a list: `一、新建公办幼儿园6所`.
+pub fn is_enumerated(line: &[char]) -> bool {
+    // A dash opens a deck too.
+    line.first() != Some(&'—')
+        && PATTERNS
+            .enumerator
+            .is_match(&folded_head(line, ENUMERATOR_CHARS))
+}
+
+/// What is looked at of a line for its number.
+const ENUMERATOR_CHARS: usize = 8;
+
 /// `（本报记者 …）`, `（作者为…）`: a line of its own in brackets, as closes an article.
 pub fn in_brackets(line: &[char]) -> bool {
     let first = matches!(line.first(), Some('（' | '('));
@@ -420,64 +366,6 @@ mod tests {
         ] {
             assert_eq!(split(whole), [whole]);
         }
-    }
-
-    #[test]
-    fn dates_in_the_text_stay_there() {
-        let kinds = |page: &str| -> Vec<LineKind> {
-            let text: Vec<char> = page.chars().collect();
-            lines(&text).iter().map(|line| line.kind).collect()
-        };
-        let page = "2025年3月5日\n大桥今天通车，市民高兴。\n2025年3月5日\n大桥建设者说，很高兴。\n联系电话：1234\n第3版";
-        assert_eq!(
-            kinds(page),
-            [
-                LineKind::Furniture,
-                LineKind::Body,
-                LineKind::Short,
-                LineKind::Body,
-                LineKind::Furniture,
-                LineKind::Furniture
-            ]
-        );
-    }
-
-    #[test]
-    fn what_stands_beside_a_date_at_the_head_is_the_pages() {
-        let shorts = |page: &str| -> Vec<String> {
-            let text: Vec<char> = page.chars().collect();
-            let short = lines(&text)
-                .into_iter()
-                .filter(|line| line.kind == LineKind::Short);
-            short.map(|line| line.span.text(&text)).collect()
-        };
-        let body = "大桥今天通车，市民走上大桥参观。";
-        for head in [
-            "清溪报\n2022年4月18日 星期一 第1版 总第3127期",
-            "体坛快报 T08\n2022年4月18日 星期一",
-            "2 要闻\n东江日报",
-            "2022年4月18日 星期一\n湖畔\n",
-        ] {
-            assert_eq!(
-                shorts(&format!("{head}\n东江大桥通车\n{body}")),
-                ["东江大桥通车"],
-                "{head}"
-            );
-        }
-        let web = format!("东江大桥通车\n{body}\n往期推荐\n东江水位下降\n阅读 10万+");
-        assert_eq!(shorts(&web), ["东江大桥通车"]);
-        assert_eq!(
-            shorts("2022年4月18日 星期一\n县公安局\n开展专项行动").len(),
-            2
-        );
-    }
-
-    #[test]
-    fn what_the_columns_of_a_table_are_called_is_no_headline() {
-        let text: Vec<char> = "城市 优良天数比例 综合指数\n海屏市 100% 9 1.86"
-            .chars()
-            .collect();
-        assert!(lines(&text).iter().all(|line| line.kind == LineKind::Body));
     }
 
     #[test]

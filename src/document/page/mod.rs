@@ -9,6 +9,7 @@ mod assemble;
 pub mod borders;
 mod columns;
 mod credits;
+mod furniture;
 pub mod headline;
 mod interleave;
 mod jumps;
@@ -178,7 +179,7 @@ fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[
         && (above.is_some_and(|above| answers(above) && lines[i].blank_before == 0)
             || lines.get(i + 1).is_some_and(is_talk));
     // Who publishes a notice, above its date, with no text below.
-    let is_dated = |line: &Line| line::stands_beside_furniture(line.span.of(text));
+    let is_dated = |line: &Line| furniture::stands_beside_furniture(line.span.of(text));
     let signs = above.is_some_and(|above| above.kind == LineKind::Body)
         && lines.get(i + 1).is_some_and(is_dated)
         && lines
@@ -186,7 +187,7 @@ fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[
             .is_none_or(|below| below.kind == LineKind::Short);
     in_talk
         || signs
-        || line::stands_beside_furniture(lines[i].span.of(text))
+        || furniture::stands_beside_furniture(lines[i].span.of(text))
         || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
         || lines.get(i + 1).is_some_and(asks) && (i > 0 && lines[i - 1].kind == LineKind::Body)
 }
@@ -301,18 +302,6 @@ fn demote_headlines_without_body(kinds: &mut [BlockKind]) {
     }
 }
 
-/// `一、新建公办幼儿园6所`
-fn is_enumerated(line: &[char]) -> bool {
-    // A dash opens a deck too.
-    line.first() != Some(&'—')
-        && PATTERNS
-            .enumerator
-            .is_match(&folded_head(line, ENUMERATOR_CHARS))
-}
-
-/// What is looked at of a line for its number.
-const ENUMERATOR_CHARS: usize = 8;
-
 /// In a single article the headline is the run of short lines it opens with, if prose follows.
 fn mark_opening_headline(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     const MAX_DECKS: usize = 4;
@@ -322,7 +311,7 @@ fn mark_opening_headline(text: &[char], lines: &[Line], kinds: &mut [BlockKind])
         .unwrap_or(lines.len());
     let opens_text = |line: &Line| {
         let line = line.span.of(text);
-        line::is_talk(line) || is_enumerated(line)
+        line::is_talk(line) || line::is_enumerated(line)
     };
     let decks = lines[first..]
         .iter()

@@ -6,8 +6,7 @@
 //! sets paragraphs off: by white space before it, by a blank line; where it does neither, a full stop at the line's end has
 //! to do.
 
-use super::is_enumerated;
-use super::line::last_mark;
+use super::line::{is_enumerated, last_mark};
 use super::table::is_table_row;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;

@@ -19,8 +19,9 @@ mod moves;
 mod questions;
 mod repeated_ends;
 
+use super::line::is_enumerated;
 use super::table::is_table_row;
-use super::{Block, BlockKind, borders, is_enumerated};
+use super::{Block, BlockKind, borders};
 use crate::document::Span;
 use crate::text::fold::{fold, folded_head};
 use crate::text::patterns::PATTERNS;
