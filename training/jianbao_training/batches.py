@@ -184,12 +184,17 @@ class Pack:
         made = [self.sector_sequence(t, b, with_title, MAX_WINDOW) for t, b in zip(self.dev_title, self.dev_body)]
         return pad_ids([ids for ids, _ in made]), pad_ids([marks for _, marks in made]), torch.from_numpy(self.dev_ngrams[:, 0 if with_title else 1])
 
-    def sector_figures(self, best):
-        """Accuracy, accuracy that counts `also`, macro-F1 of one sector for each development article."""
-        wanted = self.arrays["dev.sector"]
+    def held_out_sectors(self, limit):
+        """As `dev_sectors`, of the articles whose sectors are held out, with their titles."""
+        ids, marks, ngrams, _ = self.sectors(self.arrays["held.article"], limit)
+        return ids, marks, ngrams
+
+    def sector_figures(self, best, part="dev"):
+        """Accuracy, accuracy that counts `also`, macro-F1 of one sector for each article of a part: `dev` or `held`."""
+        wanted = self.arrays[part + ".sector"]
         right = best == wanted
         f1 = [2 * (right & (best == k)).sum() / max(1, (best == k).sum() + (wanted == k).sum()) for k in np.unique(wanted)]
-        return right.mean(), (right | self.arrays["dev.also"][np.arange(len(best)), best]).mean(), np.mean(f1)
+        return right.mean(), (right | self.arrays[part + ".also"][np.arange(len(best)), best]).mean(), np.mean(f1)
 
     # Seams.
 

@@ -80,6 +80,19 @@ class ContextHead(nn.Module):
         self.lowest.copy_(mean - SPREADS * spread), self.highest.copy_(mean + SPREADS * spread)
         self.states_mean.copy_(states.mean(0)), self.states_scale.fill_(1 / states.std(0).mean())
 
+    def resume(self, stored):
+        """Takes what `exported` gave, to learn on: after `take`. A feature that is constant here stays unread."""
+        state = self.state_dict() | stored
+        for name, mean, scale in self.folded():
+            weight = stored[name + ".weight"] * torch.where(scale > 0, 1 / scale, 0.0)
+            state |= {name + ".weight": weight, name + ".bias": stored[name + ".bias"] + weight @ (mean * scale)}
+        self.load_state_dict(state)
+
+    def folded(self):
+        """The first layers, each with what its input is standardised by."""
+        states = self.states_mean, self.states_scale
+        return ("features", self.features_mean, self.features_scale), ("vector", *states), ("article", *states)
+
     def forward(self, features, vectors, article, own, present):
         dropout = DROPOUT if self.training else 0.0
         features = (features.clamp(self.lowest, self.highest) - self.features_mean) * self.features_scale
@@ -93,8 +106,7 @@ class ContextHead(nn.Module):
     def exported(self):
         """Plain tensors: the standardisation is folded into the first layers."""
         out = {k: v.detach().clone() for k, v in self.state_dict().items() if not k.endswith(("_mean", "_scale"))}
-        for name, mean, scale in (("features", self.features_mean, self.features_scale),
-                                  ("vector", self.states_mean, self.states_scale), ("article", self.states_mean, self.states_scale)):
+        for name, mean, scale in self.folded():
             out[name + ".bias"] -= out[name + ".weight"] @ (mean * scale)
             out[name + ".weight"] *= scale
         return out

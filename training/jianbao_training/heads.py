@@ -77,6 +77,14 @@ class Scorer(nn.Module):
         self.mean.copy_(rows.mean(0))
         self.scale.copy_(torch.where(rows.std(0) > 1e-4, 1 / rows.std(0).clamp(min=1e-4), 1.0))
 
+    def resume(self, stored):
+        """Takes what `exported` gave, to learn on: after `standardise`."""
+        vectors = self.first.in_features - len(self.mean)
+        weight = stored["first.weight"].clone()
+        weight[:, vectors:] /= self.scale
+        bias = stored["first.bias"] + weight[:, vectors:] @ (self.mean * self.scale)
+        self.load_state_dict(dict(stored) | {"first.weight": weight, "first.bias": bias, "mean": self.mean, "scale": self.scale})
+
     def forward(self, vectors, features, dropout=0.0):
         features = (features - self.mean) * self.scale
         x = torch.cat([F.dropout(vectors, dropout, self.training), features], dim=-1)

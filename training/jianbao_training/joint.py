@@ -3,7 +3,7 @@
 usage: python -m jianbao_training.joint PACK OUT.safetensors --start FILE [--keep 0,1,2,5] [--epochs N] [--seed N] [--teachers A B …] [--minutes M]
 
 PACK is what `pack` wrote. The start is an encoder (`language`, or any file of `exported` tensors); `--keep` takes some of its
-layers. With teachers (files that this program wrote) FROM_TEACHERS of a loss is to say what they say on the average, and sectors are
+layers. A finished model (`models/news/model.safetensors`) goes on as it is, with its heads and those that read in context. With teachers (files that this program wrote) FROM_TEACHERS of a loss is to say what they say on the average, and sectors are
 learnt from all news articles, labelled or not. Writes OUT (encoder and heads, as `export` reads them), and beside it, by their suffix,
 .context.safetensors (the heads that read in context) and .state.pt (what a teacher needs).
 """
@@ -26,6 +26,7 @@ from .context import ContextHead, share_loss
 from .extracts import among, best_keys, squeeze
 from .heads import MAX_WINDOW, SECTOR_TOKENS, Heads, first_mean
 from .options import parser
+from .quantise import dequantise
 from .roformer import Config, RoFormer
 
 TOKENS = 24_000            # of the labelled articles of a step
@@ -223,10 +224,12 @@ def evaluate(model, pack, device, scorer, most=None):
     """Figures on dev and on held-out articles, from both readings; `most`: of so many."""
     model.eval()
     out = {}
-    for name, with_title in (("sector", True), ("untitled", False)):
-        ids, marks, ngrams = pack.dev_sectors(with_title)
-        parts = [model.sector(model.pooled(ids[k:k + 100].to(device), marks[k:k + 100].to(device)), ngrams[k:k + 100].to(device)) for k in range(0, len(ids), 100)]
-        out[name], out[name + "_also"], out[name + "_f1"] = pack.sector_figures(torch.cat(parts).argmax(1).cpu().numpy())
+    asked = {"sector": ("dev", pack.dev_sectors()), "untitled": ("dev", pack.dev_sectors(with_title=False)),
+             "held.sector": ("held", pack.held_out_sectors(SECTOR_LIMITS[1]))}
+    for name, (part, arrays) in asked.items():
+        batches = zip(*(x.to(device).split(64) for x in arrays))
+        best = torch.cat([model.sector(model.pooled(ids, marks), ngrams) for ids, marks, ngrams in batches]).argmax(1)
+        out[name], out[name + "_also"], out[name + "_f1"] = pack.sector_figures(best.cpu().numpy(), part)
     ids, places = pack.seams(128, random.Random(5))
     out["seam"] = (model.continuation(ids.to(device), places.to(device)).view(-1, 5).argmax(1) == 0).float().mean().item()
     for kind in ("dev", "held"):
@@ -254,11 +257,20 @@ def evaluate(model, pack, device, scorer, most=None):
     return {k: round(float(v), 4) for k, v in out.items()}
 
 
-def start_from(model, path, keep):
-    tensors = load_file(path)
+def start_from(model, tensors, keep):
     model.encoder.take_layers(tensors, keep)
     if "head.sector.weight" in tensors:
         model.heads.sector.load_state_dict({k: tensors["head.sector." + k] for k in ("weight", "bias")})
+
+
+def resume_heads(model, tensors):
+    """What a finished model has beside its encoder, once the spreads of features are known."""
+    of = lambda name: {k[len(name):]: v for k, v in tensors.items() if k.startswith(name)}
+    for name in ("salience", "keyword", "continuation"):
+        getattr(model.heads, name).resume(of(f"head.{name}."))
+    for kind, head in model.together.items():
+        head.resume(of(f"head.context.{kind}."))
+    model.heads.ngram_share.data.fill_(tensors["head.sector.ngram_share"].item())
 
 
 def main():
@@ -284,7 +296,8 @@ def main():
     keep = [int(k) for k in a.keep.split(",")]
     sizes = [len(pack.features["context." + kind].levels) + len(pack.features[kind].levels) for kind in ("salience", "keyword")]
     model = Model(len(keep), *sizes).to(device)
-    start_from(model, a.start, keep)
+    start = dequantise(load_file(a.start))
+    start_from(model, start, keep)
     teachers = []
     for path in a.teachers:
         state = torch.load(path, map_location=device, weights_only=False)
@@ -293,6 +306,9 @@ def main():
         teachers.append(teacher.eval().requires_grad_(False))
     rng = random.Random(a.seed)
     model.settle([to(pack.batch(rng.sample(train, 12)), device) for _ in range(min(20, len(train)))])
+    if "head.context.salience.lowest" in start:
+        resume_heads(model, start)
+        print("goes on from", a.start, json.dumps(evaluate(model, pack, device, scorer, a.limit)), flush=True)
     labelled = list(pack.sector_of)
     dev_free = [i for i in range(len(pack.news_body)) if len(pack.news_body[i]) > 20]
 

@@ -157,7 +157,11 @@ def main():
     labels = {i: r for i, r in sector_labels(data).items() if i in index}
     out["sector.article"] = np.array([index[i] for i in labels], np.int32)
     out["sector.target"] = np.array([soft_sector(r) for r in labels.values()], np.float16)
-    print(f"{len(index)} articles, {len(labels)} sector labels", flush=True)
+    held = {i: r[0] for i, r in sector_labels(data, held_out=True).items() if i in index}
+    out["held.article"] = np.array([index[i] for i in held], np.int32)
+    out["held.sector"] = np.array([SECTOR_INDEX[r["sector"]] for r in held.values()], np.int32)
+    out["held.also"] = np.array([[s in r["also"] for s in SECTOR_INDEX] for r in held.values()])
+    print(f"{len(index)} articles, {len(labels)} sector labels, {len(held)} held out", flush=True)
 
     dev_rows = [json.loads(line) for line in open(work / "sec_dev.feat.jsonl", encoding="utf8")]
     dev_labels = {r["id"]: r for r in rows(data / "sectors/dev.jsonl")}
