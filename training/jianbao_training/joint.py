@@ -30,7 +30,7 @@ from .quantise import dequantise
 from .roformer import Config, RoFormer
 
 TOKENS = 24_000            # of the labelled articles of a step
-SEAMS, SECTORS = 24, 32    # of a step: left sides; articles read for their sector alone
+SEAMS, SECTORS = 24, 32    # of a step, where nothing else is said: left sides; articles read for their sector alone
 SECTOR_LIMITS = (128, 256, MAX_WINDOW)
 UNLABELLED = 32            # more of them, with teachers
 HEADS_PEAK = 1e-3
@@ -279,7 +279,10 @@ def main():
     options.add_argument("--seed", type=int, default=17)
     options.add_argument("--teachers", type=pathlib.Path, nargs="*", default=[])
     options.add_argument("--peak", type=float, default=1.5e-4, help="learning rate of the encoder")
+    options.add_argument("--heads-peak", type=float, default=HEADS_PEAK, help="of the heads; of finished ones a fifth is enough")
     options.add_argument("--tokens", type=int, default=TOKENS)
+    options.add_argument("--sectors", type=int, default=SECTORS, help="articles of a step that are read for their sector alone")
+    options.add_argument("--seams", type=int, default=SEAMS, help="left sides of a step")
     options.add_argument("--limit", type=int, help="labelled articles, for trying")
     a = options.parse_args()
     sys.path.insert(0, str(a.tools))
@@ -318,16 +321,16 @@ def main():
         seed, batch = job
         mine, plain = np.random.default_rng(seed), random.Random(seed)
         limit = plain.choice(SECTOR_LIMITS)
-        count = max(8, SECTORS * 256 // limit)
+        count = max(8, a.sectors * 256 // limit)
         asked = plain.sample(labelled, min(count, len(labelled)))
         others = plain.sample(dev_free, UNLABELLED * 256 // limit) if teachers else []
         ids, marks, ngrams, _ = pack.sectors(asked + others, limit, mine, UNTITLED, NOISY)
         target = torch.from_numpy(np.stack([pack.sector_of[i] for i in asked]))
-        return pack.batch(batch, mine, NOISY), (ids, marks, ngrams, target), pack.seams(SEAMS, plain, NOISY)
+        return pack.batch(batch, mine, NOISY), (ids, marks, ngrams, target), pack.seams(a.seams, plain, NOISY)
 
     total = max(1, int(len(jobs) * a.epochs / np.ceil(a.epochs)))
-    parts = [dict(params=model.encoder.parameters(), lr=a.peak), dict(params=model.heads.parameters(), lr=HEADS_PEAK),
-             dict(params=model.together.parameters(), lr=HEADS_PEAK)]
+    parts = [dict(params=model.encoder.parameters(), lr=a.peak), dict(params=model.heads.parameters(), lr=a.heads_peak),
+             dict(params=model.together.parameters(), lr=a.heads_peak)]
     optimizer = torch.optim.AdamW(parts, weight_decay=0.02, fused=device.type == "cuda")
     peaks, sums, step = [g["lr"] for g in optimizer.param_groups], [], 0
     print(f"{len(train)} articles, {len(labelled)} sectors, {total} steps, {len(teachers)} teachers, ready after {time.time() - began:.0f} s", flush=True)
