@@ -45,13 +45,13 @@ def sector_labels(shared_data, held_out=False):
 
     One in nine of the articles whose only reading is one of title and lead is `held_out`: the 400 development articles
     alone tell no two models apart."""
-    labels = {}
-    for r in rows(shared_data / "sectors/train.jsonl") + rows(OWN_SECTORS):
+    given, of_whole_articles, labels = rows(shared_data / "sectors/train.jsonl"), own_labels(), {}
+    for r in given + rows(OWN_SECTORS):
         labels.setdefault(r["id"], []).append(r)
-    for r in own_labels():
+    for r in of_whole_articles:
         labels.setdefault(r["id"], [dict(sector=r["sector"], also=r["sector_also"])])
-    read_twice = {r["id"] for r in rows(shared_data / "sectors/train.jsonl") + own_labels()}
-    is_held_out = lambda i: i not in read_twice and _lot(dict(id=i)) % 9 == 1
+    otherwise_read = {r["id"] for r in given + of_whole_articles}
+    is_held_out = lambda i: i not in otherwise_read and _lot(i) % 9 == 1
     return {i: readings for i, readings in labels.items() if is_held_out(i) == held_out}
 
 
@@ -65,19 +65,19 @@ def simplified_to_traditional():
     return table
 
 
-def _lot(article):
-    return int(hashlib.sha256(article["id"].encode()).hexdigest(), 16)
+def _lot(article_id):
+    return int(hashlib.sha256(article_id.encode()).hexdigest(), 16)
 
 
 def for_repair(article):
     """One article in seven: kept from the table of seams and the headline trees, since the trees of repair, which read
     what they say, are trained on its pages. (The tables of borders and the encoder read all articles.)"""
-    return _lot(article) % 7 == 0
+    return _lot(article["id"]) % 7 == 0
 
 
 def held_out(article):
     """Of those, one in eight: for what the trees of repair are worth on articles they have not seen."""
-    return _lot(article) // 7 % 8 == 0
+    return _lot(article["id"]) // 7 % 8 == 0
 
 
 def from_newspaper(article):

@@ -3,8 +3,9 @@
 usage: python -m jianbao_training.joint PACK OUT.safetensors --start FILE [--keep 0,1,2,5] [--epochs N] [--seed N] [--teachers A B …] [--minutes M]
 
 PACK is what `pack` wrote. The start is an encoder (`language`, or any file of `exported` tensors); `--keep` takes some of its
-layers. A finished model (`models/news/model.safetensors`) goes on as it is, with its heads and those that read in context. With teachers (files that this program wrote) FROM_TEACHERS of a loss is to say what they say on the average, and sectors are
-learnt from all news articles, labelled or not. Writes OUT (encoder and heads, as `export` reads them), and beside it, by their suffix,
+layers. A finished model (`models/news/model.safetensors`) goes on as it is, with its heads and those that read in context.
+With teachers (files that this program wrote) FROM_TEACHERS of a loss is to say what they say on the average, and sectors
+are learnt from all news articles, labelled or not. Writes OUT (encoder and heads, as `export` reads them), and beside it, by their suffix,
 .context.safetensors (the heads that read in context) and .state.pt (what a teacher needs).
 """
 

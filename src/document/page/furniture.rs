@@ -13,18 +13,8 @@ const MAX_LABEL_CHARS: usize = 8;
 /// Settles which lines are furniture. One that is only a date, an address, a section's name belongs to the page
 /// above all text, or beside other furniture; in the text it is a chronicle's, or closes a notice.
 pub(super) fn settle(text: &[char], lines: &mut [Line]) {
-    let is_furniture =
-        |line: Option<&Line>| line.is_some_and(|line| line.kind == LineKind::Furniture);
-    let ends_page = |line: &Line| {
-        let head = folded_head(line.span.of(text), PATTERN_CHARS);
-        line.span.len() <= MAX_HEADLINE_CHARS && PATTERNS.web_tail.is_match(&head)
-    };
-    if let Some(tail) = lines.iter().position(ends_page) {
-        let links = lines[tail..].iter_mut();
-        for link in links.take_while(|line| line.kind != LineKind::Body) {
-            link.kind = LineKind::Furniture;
-        }
-    }
+    mark_web_tail(text, lines);
+    let is = |line: Option<&Line>, kind| line.is_some_and(|line| line.kind == kind);
     // Twice: what becomes furniture may have others beside it.
     for _ in 0..2 {
         let mut below_text = false;
@@ -33,12 +23,12 @@ pub(super) fn settle(text: &[char], lines: &mut [Line]) {
             if lines[i].kind != LineKind::Short {
                 continue;
             }
-            let beside = is_furniture(lines.get(i + 1)) || i > 0 && is_furniture(lines.get(i - 1));
-            let headline_below = lines
-                .get(i + 1)
-                .is_some_and(|next| next.kind == LineKind::Short);
-            let apart = lines.get(i + 1).is_some_and(|next| next.blank_before > 0);
-            let row_below = (lines.get(i + 1)).is_some_and(|next| is_table_row(next.span.of(text)));
+            let above = i.checked_sub(1).map(|above| &lines[above]);
+            let below = lines.get(i + 1);
+            let beside = is(below, LineKind::Furniture) || is(above, LineKind::Furniture);
+            let headline_below = is(below, LineKind::Short);
+            let apart = below.is_some_and(|below| below.blank_before > 0);
+            let row_below = below.is_some_and(|below| is_table_row(below.span.of(text)));
             let line = &mut lines[i];
             let printed = line.span.of(text);
             if row_below && heads_table(printed) {
@@ -54,6 +44,20 @@ pub(super) fn settle(text: &[char], lines: &mut [Line]) {
             {
                 line.kind = LineKind::Furniture;
             }
+        }
+    }
+}
+
+/// The links and counts below a page of the web, from the line that says so to the next text.
+fn mark_web_tail(text: &[char], lines: &mut [Line]) {
+    let ends_page = |line: &Line| {
+        let head = folded_head(line.span.of(text), PATTERN_CHARS);
+        line.span.len() <= MAX_HEADLINE_CHARS && PATTERNS.web_tail.is_match(&head)
+    };
+    if let Some(tail) = lines.iter().position(ends_page) {
+        let links = lines[tail..].iter_mut();
+        for link in links.take_while(|line| line.kind != LineKind::Body) {
+            link.kind = LineKind::Furniture;
         }
     }
 }
