@@ -2,6 +2,7 @@
 
 pub mod article;
 pub mod decode;
+pub mod markup;
 pub mod page;
 mod reading;
 pub mod sentence;

@@ -120,6 +120,16 @@ pub struct Warning {
     pub spans: Vec<Span>,
 }
 
+impl Warning {
+    pub fn new(kind: &str, message: String, spans: Vec<Span>) -> Self {
+        Self {
+            kind: kind.to_owned(),
+            message,
+            spans,
+        }
+    }
+}
+
 /// The JSON Schema of [`Record`].
 pub fn json_schema() -> serde_json::Value {
     let mut schema = schemars::schema_for!(Record).to_value();

@@ -3,6 +3,7 @@
 use super::stages::{self, MAX_GROUP_CHARS, Prepared, guarded};
 use crate::analysis::summary::Length;
 use crate::document::decode::{self, DecodeError, Decoded};
+use crate::document::markup::html_tags;
 use crate::document::page::{self, Layout, Page};
 use crate::document::{Article, Span};
 use crate::model::Model;
@@ -98,7 +99,7 @@ pub fn brief(input: Input<'_>, model: &Model, options: &Options) -> Result<Brief
     let decoded = decode::decode(input.bytes, options.encoding)?;
     let page = guarded(|| Ok(page::split(&decoded.chars, options.layout, model)))?;
     let source = source(input.path, sha256(input.bytes), &decoded);
-    let mut brief = header(input.id, source, decoded.undecodable, &page, model);
+    let mut brief = header(input.id, source, &decoded, &page, model);
     brief.articles = briefs(page.articles, model, options)?;
     Ok(brief)
 }
@@ -112,11 +113,11 @@ pub(super) fn source(path: &str, sha256: String, decoded: &Decoded) -> Source {
     }
 }
 
-/// A brief without its articles. `undecodable` counts byte sequences.
+/// A brief without its articles.
 pub(super) fn header(
     id: &str,
     source: Source,
-    undecodable: usize,
+    decoded: &Decoded,
     page: &Page,
     model: &Model,
 ) -> Brief {
@@ -124,7 +125,7 @@ pub(super) fn header(
     Brief {
         schema: SCHEMA.to_owned(),
         id: id.to_owned(),
-        warnings: warnings(&source.encoding, undecodable, page),
+        warnings: warnings(decoded, page),
         source,
         model: model.name().clone(),
         articles: Vec::with_capacity(page.articles.len()),
@@ -187,44 +188,45 @@ pub(crate) fn groups<T>(items: Vec<T>, chars: impl Fn(&T) -> usize) -> Vec<Vec<T
     groups
 }
 
-fn warnings(encoding: &str, undecodable: usize, page: &Page) -> Vec<Warning> {
+fn warnings(decoded: &Decoded, page: &Page) -> Vec<Warning> {
     let mut out = Vec::new();
-    if undecodable > 0 {
+    let Decoded {
+        encoding,
+        undecodable,
+        chars,
+    } = decoded;
+    if *undecodable > 0 {
         let message = format!(
             "{undecodable} byte sequences could not be decoded as {encoding} and stand as U+FFFD"
         );
-        out.push(Warning {
-            kind: "undecodable".to_owned(),
-            message,
-            spans: Vec::new(),
-        });
+        out.push(Warning::new("undecodable", message, Vec::new()));
+    }
+    if let Some(tags) = html_tags(chars) {
+        let message = format!(
+            "{tags} HTML tags are read as text: extract the page's text first (for example with pandoc -f html -t plain)"
+        );
+        out.push(Warning::new("html", message, Vec::new()));
     }
     if !page.open_ends.is_empty() {
-        out.push(Warning {
-            kind: "open-end".to_owned(),
-            message: "paragraphs stop in mid-sentence and their rest was not found".to_owned(),
-            spans: page.open_ends.clone(),
-        });
+        let message = "paragraphs stop in mid-sentence and their rest was not found".to_owned();
+        out.push(Warning::new("open-end", message, page.open_ends.clone()));
     }
-    for article in page
-        .articles
-        .iter()
-        .filter(|article| article.reading_chars() > MAX_ANALYSED_CHARS)
-    {
+    for article in &page.articles {
         let chars = article.reading_chars();
+        if chars <= MAX_ANALYSED_CHARS {
+            continue;
+        }
         let message = format!(
             "only the first {MAX_ANALYSED_CHARS} of an article's {chars} characters were analysed"
         );
-        let (first, last) = (article.spans.first(), article.spans.last());
-        let spans = first
-            .zip(last)
-            .filter(|(a, b)| a.start <= b.end)
-            .map(|(a, b)| Span::new(a.start, b.end));
-        out.push(Warning {
-            kind: "truncated".to_owned(),
+        let ends = article.spans.first().zip(article.spans.last());
+        let whole = ends.filter(|(first, last)| first.start <= last.end);
+        let spans = whole.map(|(first, last)| Span::new(first.start, last.end));
+        out.push(Warning::new(
+            "truncated",
             message,
-            spans: spans.into_iter().collect(),
-        });
+            spans.into_iter().collect(),
+        ));
     }
     out
 }

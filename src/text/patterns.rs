@@ -60,6 +60,10 @@ patterns! {
     furniture,
     /// Furniture where other furniture stands beside it or no text above it: dates, addresses.
     beside_furniture,
+    /// A tag of HTML.
+    html_tag,
+    /// The agency's headline, at the end of its dateline: `新华社北京3月1日电 题：…`.
+    agency_headline,
     /// A whole line that says on which page an article goes on: `（下转第二版）`.
     jump_onward,
     /// A whole line that says from which page it comes: `（上接第一版）`.
@@ -298,6 +302,11 @@ mod tests {
             let line = format!("{dateline}大桥今天通车。");
             assert_eq!(dateline_chars(&line), dateline.chars().count(), "{line}");
         }
+        // The agency's headline, once more, is part of its dateline.
+        let alone = "新华社东江3月1日电 题：东江有座“会呼吸”的桥";
+        assert_eq!(dateline_chars(alone), alone.chars().count());
+        let text = "新华社东江3月1日电 题：大桥通车了。市民走上大桥参观。";
+        assert!(dateline_chars(text) < 14);
     }
 
     #[test]

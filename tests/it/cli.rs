@@ -535,6 +535,21 @@ fn undecodable_bytes_are_counted() {
 }
 
 #[test]
+fn a_web_pages_source_is_told() {
+    let source = "<html><body><div><h1>东江大桥通车</h1><p>今天，东江大桥通车，市民参观。</p></div></body></html>";
+    let output = jianbao()
+        .args(["summarize", "-", "--model"])
+        .arg(fixture("tiny"))
+        .write_stdin(source)
+        .assert()
+        .success()
+        .get_output()
+        .clone();
+    assert_eq!(record(&output.stdout)["warnings"][0]["kind"], "html");
+    assert!(String::from_utf8_lossy(&output.stderr).contains("pandoc"));
+}
+
+#[test]
 fn the_embedded_model_is_described_and_verified() {
     let info = jianbao()
         .args(["models", "info", "--json"])

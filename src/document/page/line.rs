@@ -150,8 +150,10 @@ fn classified(text: &[char], line: Printed) -> Line {
     } else {
         dateline_chars(&head_text)
     };
-    // Nothing but a dateline in brackets closes an article, or stands alone below its headline.
-    let is_credit = is_byline || (dateline_chars == span.len() && in_brackets(&head));
+    // Nothing but a dateline in brackets closes an article, or stands alone below its headline; one with the agency's
+    // headline in it (`电 题：…`) is finished too. Any other may be all of its paragraph that a column had room for.
+    let is_finished = in_brackets(&head) || PATTERNS.agency_headline.is_match(&head_text);
+    let is_credit = is_byline || (dateline_chars == span.len() && is_finished);
     Line {
         span,
         kind: kind_of(&head, &head_text, span.len(), dateline_chars, is_credit),

@@ -1,7 +1,7 @@
 //! Page → articles.
 //!
 //! Columns that stand side by side, or were cut line by line, are read one after the other (`columns`, `interleave`).
-//! Lines are classified ([`mod@line`]), headlines found among the short ones ([`headline`]); articles that go on on
+//! Lines are classified ([`mod@line`]), headlines found among the short ones (`roles`, [`headline`]); articles that go on on
 //! another page are put together (`jumps`); cut paragraphs, strayed fragments and repeated passages are put right
 //! ([`mod@repair`]); everything between two headlines then belongs to the first.
 
@@ -17,6 +17,7 @@ pub mod line;
 mod pieces;
 mod relaid;
 pub mod repair;
+mod roles;
 mod seams;
 pub mod starts;
 mod table;
@@ -24,16 +25,11 @@ mod trees;
 mod wrap;
 
 use super::{Article, Span};
-use crate::text::fold::{fold, folded_head};
-use crate::text::names::{are_names, is_author};
-use crate::text::patterns::PATTERNS;
 pub use assemble::assemble;
-use headline::PageStyle;
 use line::{Line, LineKind};
 use repair::Continuation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 
 /// How to read an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -92,9 +88,6 @@ impl Block {
     }
 }
 
-/// A headline probability from which a short line opens an article.
-const MIN_HEADLINE_PROBABILITY: f32 = 0.5;
-
 /// A page taken apart.
 #[derive(Debug, Default)]
 pub struct Page {
@@ -128,144 +121,16 @@ fn split_in_order(text: &[char], layout: Layout, model: &dyn Continuation) -> Pa
 /// The blocks of a page, in page order.
 pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
     let lines = line::lines(text);
-    let mut kinds: Vec<BlockKind> = lines.iter().map(|line| plain_kind(line.kind)).collect();
-    if layout != Layout::Article {
-        let style = PageStyle::of(text, &lines);
-        let is_short = |i: usize| lines[i].kind == LineKind::Short;
-        let speakers = speakers(text, &lines);
-        for i in
-            (0..lines.len()).filter(|&i| is_short(i) && !never_headline(text, &lines, i, &speakers))
-        {
-            // The rest of a credit that was cut (`…讯(记者 林|小满)大桥今天通车`) looks like a headline.
-            let above_is_short = i > 0 && is_short(i - 1);
-            if !above_is_short && line::closes_foreign_bracket(lines[i].span.of(text)) {
-                continue;
-            }
-            // An article that comes from another page has its headline above the line that says so.
-            let arrives = |next: &Line| jumps::is_arrival(next.span.of(text));
-            let features = headline::features(&style, &lines, i);
-            if lines.get(i + 1).is_some_and(arrives)
-                || headline::probability(&features) >= MIN_HEADLINE_PROBABILITY
-            {
-                kinds[i] = BlockKind::Headline;
-            }
-        }
-        mark_columns(text, &lines, &mut kinds);
-        demote_headlines_without_body(&mut kinds);
-    }
-    if layout == Layout::Article || (layout == Layout::Auto && headline_runs(&kinds) < 2) {
-        kinds = lines.iter().map(|line| plain_kind(line.kind)).collect();
-        mark_opening_headline(text, &lines, &mut kinds);
-    }
-    mark_signatures(text, &lines, &mut kinds);
-    lines
-        .iter()
-        .zip(kinds)
-        .map(|(line, kind)| Block::new(line, kind))
-        .collect()
-}
-
-/// Somebody talks, or signs a notice; a date of a chronicle, an address, or what stands above a question of an interview.
-fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[char]>) -> bool {
-    let asks = |line: &Line| {
-        PATTERNS
-            .speech
-            .is_match(&folded_head(line.span.of(text), SPEECH_CHARS))
-    };
-    let is_talk = |line: &Line| line::is_quoted_talk(line.span.of(text));
-    let answers = |line: &Line| line.kind == LineKind::Body || is_talk(line);
-    let above = i.checked_sub(1).map(|i| &lines[i]);
-    let in_talk = is_talk(&lines[i])
-        && (above.is_some_and(|above| answers(above) && lines[i].blank_before == 0)
-            || lines.get(i + 1).is_some_and(is_talk));
-    // Who publishes a notice, above its date, with no text below.
-    let is_dated = |line: &Line| furniture::stands_beside_furniture(line.span.of(text));
-    let signs = above.is_some_and(|above| above.kind == LineKind::Body)
-        && lines.get(i + 1).is_some_and(is_dated)
-        && lines
-            .get(i + 2)
-            .is_none_or(|below| below.kind == LineKind::Short);
-    in_talk
-        || signs
-        || furniture::stands_beside_furniture(lines[i].span.of(text))
-        || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
-        || lines.get(i + 1).is_some_and(asks) && (i > 0 && lines[i - 1].kind == LineKind::Body)
-}
-
-/// Who speaks in an interview or a round table: what several lines of a page open with before a colon.
-fn speakers<'a>(text: &'a [char], lines: &[Line]) -> HashSet<&'a [char]> {
-    let mut seen = HashSet::new();
-    let named = lines.iter().filter_map(|line| speaker(line.span.of(text)));
-    named.filter(|name| !seen.insert(*name)).collect()
-}
-
-/// The name that a line opens with before a colon.
-fn speaker(line: &[char]) -> Option<&[char]> {
-    let colon = line
-        .iter()
-        .take(MAX_SPEAKER_CHARS + 1)
-        .position(|c| matches!(c, '：' | ':'))?;
-    let name = &line[..colon];
-    let is_name = |c: &char| c.is_alphanumeric() || "《》·".contains(*c);
-    (name.len() > 1 && colon + 1 < line.len() && name.iter().all(is_name)).then_some(name)
-}
-
-/// Names of speakers are no longer.
-const MAX_SPEAKER_CHARS: usize = 10;
-
-/// What is looked at of a line to see whether somebody speaks.
-const SPEECH_CHARS: usize = 16;
-
-/// What a column is called is no part of the headline below it; above short items without headlines it is theirs.
-fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
-    for i in 0..lines.len().saturating_sub(1) {
-        let line = lines[i].span.of(text);
-        if lines[i].kind != LineKind::Short || line.len() > MAX_COLUMN_CHARS {
-            continue;
-        }
-        let head = folded_head(line, MAX_COLUMN_CHARS);
-        let opens_run = i == 0 || kinds[i - 1] != BlockKind::Headline;
-        let above_headline = kinds[i + 1] == BlockKind::Headline
-            && opens_run
-            && lines[i + 1].span.len() > MAX_COLUMN_CHARS;
-        let opens_briefs = PATTERNS.briefs.is_match(&head);
-        if above_headline && (opens_briefs || PATTERNS.column.is_match(&head)) {
-            kinds[i] = BlockKind::Furniture;
-        } else if opens_briefs && lines[i + 1].kind == LineKind::Body {
-            kinds[i] = BlockKind::Headline;
-        }
-    }
-}
-
-/// What a column is called is no longer.
-const MAX_COLUMN_CHARS: usize = 8;
-
-/// Who wrote an article, below its headline and above its text, whatever it looks like: `何田`, `东江大学教授 何田`.
-fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
-    for i in 1..lines.len().saturating_sub(1) {
-        let below_headline =
-            kinds[i - 1] == BlockKind::Headline && lines[i].kind == LineKind::Short;
-        let above_text = matches!(kinds[i + 1], BlockKind::Body | BlockKind::Byline);
-        if !below_headline || !above_text {
-            continue;
-        }
-        let line = fold(lines[i].span.of(text));
-        if are_names(&line)
-            || is_author(&line)
-            || PATTERNS
-                .signature
-                .is_match(&line.iter().collect::<String>())
-        {
-            kinds[i] = BlockKind::Byline;
-        }
-    }
+    let kinds = roles::roles(text, &lines, layout);
+    let blocks = lines.iter().zip(kinds);
+    blocks.map(|(line, kind)| Block::new(line, kind)).collect()
 }
 
 /// The blocks of text that is one article's body already: no headline is looked for.
 pub fn body_blocks(text: &[char]) -> Vec<Block> {
     line::lines(text)
         .into_iter()
-        .map(|line| Block::new(&line, plain_kind(line.kind)))
+        .map(|line| Block::new(&line, roles::alone(line.kind)))
         .collect()
 }
 
@@ -274,58 +139,6 @@ pub fn titled(text: &[char], title: &str) -> Article {
     let mut article = assemble(text, &body_blocks(text)).swap_remove(0);
     article.title = title.split_whitespace().collect::<Vec<_>>().join(" ");
     article
-}
-
-fn plain_kind(kind: LineKind) -> BlockKind {
-    match kind {
-        LineKind::Body | LineKind::Short => BlockKind::Body,
-        LineKind::Byline => BlockKind::Byline,
-        LineKind::Furniture => BlockKind::Furniture,
-    }
-}
-
-fn headline_runs(kinds: &[BlockKind]) -> usize {
-    let open = |i: usize| {
-        kinds[i] == BlockKind::Headline && (i == 0 || kinds[i - 1] != BlockKind::Headline)
-    };
-    (0..kinds.len()).filter(|&i| open(i)).count()
-}
-
-/// A headline at the end of the page, with nothing below it, belongs to the text above.
-fn demote_headlines_without_body(kinds: &mut [BlockKind]) {
-    for kind in kinds.iter_mut().rev() {
-        match kind {
-            BlockKind::Body => break,
-            BlockKind::Headline => *kind = BlockKind::Body,
-            BlockKind::Byline | BlockKind::Furniture => {}
-        }
-    }
-}
-
-/// In a single article the headline is the run of short lines it opens with, if prose follows.
-fn mark_opening_headline(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
-    const MAX_DECKS: usize = 4;
-    let first = lines
-        .iter()
-        .position(|line| !matches!(line.kind, LineKind::Furniture | LineKind::Byline))
-        .unwrap_or(lines.len());
-    let opens_text = |line: &Line| {
-        let line = line.span.of(text);
-        line::is_talk(line) || line::is_enumerated(line)
-    };
-    let decks = lines[first..]
-        .iter()
-        .enumerate()
-        .take_while(|(k, line)| line.kind == LineKind::Short && !(*k > 0 && opens_text(line)))
-        .count();
-    let is_text = |line: &Line| line.kind == LineKind::Body || opens_text(line);
-    let prose_follows = lines[first + decks..].iter().any(is_text);
-    if (1..=MAX_DECKS).contains(&decks) && prose_follows {
-        kinds[first..first + decks].fill(BlockKind::Headline);
-    } else if decks > MAX_DECKS && lines[first + 1].blank_before > 0 {
-        // Verse or a list below a title that stands apart.
-        kinds[first] = BlockKind::Headline;
-    }
 }
 
 #[cfg(test)]
@@ -418,6 +231,19 @@ mod tests {
                 assert_eq!(found.articles[0].byline.len(), 1, "{signature}");
             }
         }
+    }
+
+    #[test]
+    fn an_agencys_headline_in_its_dateline_is_no_text() {
+        let page = "深山里的眼科医生\n东江社临江3月1日电 题：深山里的眼科医生\n东江社记者 何田、林小满\n每到冬天，周默都会背起药箱走进村庄。\n山里的老人出不了门。";
+        let text: Vec<char> = page.chars().collect();
+        let found = split(&text, Layout::Auto, &NoContinuation);
+        let article = &found.articles[0];
+        assert_eq!(article.title, "深山里的眼科医生");
+        assert!(article.text.starts_with(&['每', '到']), "{article:?}");
+        let dateline = article.dateline.as_ref().unwrap();
+        assert_eq!(dateline.place.as_deref(), Some("临江"));
+        assert!(found.open_ends.is_empty());
     }
 
     #[test]

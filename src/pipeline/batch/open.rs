@@ -138,11 +138,9 @@ fn open_task(task: Task, job: &Job<'_>) -> (Document, Vec<Article>) {
     let (head, articles) = match opened.and_then(|result| result) {
         Ok((mut brief, articles)) => {
             if repeated_id {
-                brief.warnings.push(Warning {
-                    kind: "repeated-id".to_owned(),
-                    message: "an earlier input has the same id".to_owned(),
-                    spans: Vec::new(),
-                });
+                let message = "an earlier input has the same id".to_owned();
+                let repeated = Warning::new("repeated-id", message, Vec::new());
+                brief.warnings.push(repeated);
             }
             (Ok(brief), articles)
         }
@@ -191,7 +189,7 @@ fn open_content(
         }
     };
     let source = source(path, sha256, &decoded);
-    let brief = header(id, source, decoded.undecodable, &page, job.model);
+    let brief = header(id, source, &decoded, &page, job.model);
     Ok((brief, page.articles))
 }
 
