@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
-# The encoder and its heads from WORK/pack.npz and the base weights: WORK/learnt.safetensors. Twenty minutes on one H200.
+# The encoder and its heads from WORK/pack.npz and the base weights: WORK/fitted.safetensors. Twenty minutes on one H200
+# before `anchored` and what follows it, which have run on two cores only.
 #   training/learn.sh WORK TOOLS       TOOLS: the folder with score_extracts.py
 # Needs nothing else of `train.sh`: on a lent GPU, this repository, pack.npz, pack.json and base.safetensors are enough.
-# Without a GPU the schedules are cut to MINUTES each (default 90), and one teacher has to do: some five hours on two cores.
+# Without a GPU the schedules are cut to MINUTES each (default 90), and one teacher has to do: some eight hours on two cores.
 set -euo pipefail
 work=$(cd "$1" && pwd)
 tools=$(cd "$2" && pwd)
@@ -41,4 +42,10 @@ for seed in $teachers; do
     states+=("$work/teacher$seed.state.pt")
 done
 joint learnt language4 --keep 0,1,2,3 --epochs 8 --peak 2.5e-4 --teachers "${states[@]}"
-"$python" -m jianbao_training.sectors "$work/pack.npz" "$work/learnt.safetensors" "$work"/teacher[0-9].safetensors --tokenizer "$tokenizer"
+if [ ! -f "$work/anchored.safetensors" ]; then
+    "$python" -m jianbao_training.sectors "$work/pack.npz" "$work/learnt.safetensors" "$work"/teacher[0-9].safetensors --tokenizer "$tokenizer"
+    # Sectors once more, held by what the other heads read; then those heads once more.
+    "$python" -m jianbao_training.anchored "$work/pack.npz" "$work/anchored.safetensors" \
+        --start "$work/learnt.safetensors" --tokenizer "$tokenizer" "${limit[@]}" 2>&1 | tee "$work/anchored.log"
+fi
+joint fitted anchored --keep 0,1,2,3 --epochs 1 --peak 0 --heads-peak 2e-4

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the embedded model from the base weights: one command. Some two hours on two CPU cores around `learn.sh`,
-# which takes twenty minutes on a GPU and five hours without.
+# which takes half an hour on a GPU and eight hours without.
 #   training/train.sh [WORK_DIR]     (default: ~/.cache/jianbao-training; an interrupted run goes on from there)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -37,9 +37,9 @@ if [ ! -f "$work/pack.npz" ]; then
     in_context "$root/models/news"
     "$python" -m jianbao_training.pack "$work" "$shared"
 fi
-[ -f "$work/learnt.done" ] || PYTHON=$python "$here/learn.sh" "$work" "$shared/tools"
-touch "$work/learnt.done"
-"$python" -m jianbao_training.export "$work" "$root/models/news" --temperature 0.8
+[ -f "$work/fitted.done" ] || PYTHON=$python "$here/learn.sh" "$work" "$shared/tools"
+touch "$work/fitted.done"
+"$python" -m jianbao_training.export "$work" "$root/models/news" --weights fitted.safetensors --temperature 0.8
 # Heads that read in context and the trees of page repair read what the smaller model says.
 in_context "$root/models/news"
 "$python" -m jianbao_training.context "$work" "$shared" "$root/models/news"

@@ -3,7 +3,7 @@
 use super::stages::{self, MAX_GROUP_CHARS, Prepared, guarded};
 use crate::analysis::summary::Length;
 use crate::document::decode::{self, DecodeError, Decoded};
-use crate::document::markup::html_tags;
+use crate::document::markup::is_html;
 use crate::document::page::{self, Layout, Page};
 use crate::document::{Article, Span};
 use crate::model::Model;
@@ -201,11 +201,9 @@ fn warnings(decoded: &Decoded, page: &Page) -> Vec<Warning> {
         );
         out.push(Warning::new("undecodable", message, Vec::new()));
     }
-    if let Some(tags) = html_tags(chars) {
-        let message = format!(
-            "{tags} HTML tags are read as text: extract the page's text first (for example with pandoc -f html -t plain)"
-        );
-        out.push(Warning::new("html", message, Vec::new()));
+    if is_html(chars) {
+        let message = "looks like HTML, which is read as it stands: extract its text first (for example with pandoc -f html -t plain)";
+        out.push(Warning::new("html", message.to_owned(), Vec::new()));
     }
     if !page.open_ends.is_empty() {
         let message = "paragraphs stop in mid-sentence and their rest was not found".to_owned();

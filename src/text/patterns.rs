@@ -62,8 +62,6 @@ patterns! {
     beside_furniture,
     /// A tag of HTML.
     html_tag,
-    /// The agency's headline, at the end of its dateline: `新华社北京3月1日电 题：…`.
-    agency_headline,
     /// A whole line that says on which page an article goes on: `（下转第二版）`.
     jump_onward,
     /// A whole line that says from which page it comes: `（上接第一版）`.
@@ -141,6 +139,8 @@ pub struct Opening {
     pub date: Option<Span>,
     /// Who is named, in order.
     pub people: Vec<Span>,
+    /// The agency's headline ends it (`新华社北京3月1日电 题：…`): a line of its own, of which nothing is missing.
+    pub is_finished: bool,
 }
 
 /// The dateline or credit that a (folded) line opens with.
@@ -159,6 +159,9 @@ pub fn dateline_chars(line: &str) -> usize {
 
 fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
     let whole = found.get(0).map_or("", |m| m.as_str());
+    let agency = found.name("agency");
+    // The agency's headline says nothing of what stands before it.
+    let whole = agency.map_or(whole, |headline| &line[..headline.start()]);
     let rest = &line[whole.len()..];
     let paper = found.name("paper").or(found.name("unknown"));
     let people: Vec<Match<'_>> = ["people", "correspondent", "reporting", "listed"]
@@ -203,7 +206,10 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
         Some(Span::new(start, start + len)).filter(|span| !span.is_empty())
     };
     Some(Opening {
-        chars: whole.chars().count() + usize::from(comma),
+        chars: whole.chars().count()
+            + usize::from(comma)
+            + agency.map_or(0, |headline| headline.as_str().chars().count()),
+        is_finished: agency.is_some(),
         paper: paper.and_then(span),
         place: ["place", "from", "where"]
             .iter()
@@ -303,10 +309,22 @@ mod tests {
             assert_eq!(dateline_chars(&line), dateline.chars().count(), "{line}");
         }
         // The agency's headline, once more, is part of its dateline.
-        let alone = "新华社东江3月1日电 题：东江有座“会呼吸”的桥";
-        assert_eq!(dateline_chars(alone), alone.chars().count());
-        let text = "新华社东江3月1日电 题：大桥通车了。市民走上大桥参观。";
-        assert!(dateline_chars(text) < 14);
+        for line in [
+            "新华社东江3月1日电 题：东江有座“会呼吸”的桥",
+            "新华社东江3月1日电　题：一条路，两代人，谁在修？",
+            "新华社电 题：卫星通讯上山来",
+        ] {
+            assert_eq!(dateline_chars(line), line.chars().count(), "{line}");
+        }
+        // Text after it is text.
+        for rest in [
+            "大桥通车了。市民走上大桥参观",
+            "大桥通车了！市民走上大桥参观",
+            "春天里的东江 三月的东江，春风拂面，万物复苏",
+        ] {
+            let line = format!("新华社东江3月1日电 题：{rest}");
+            assert!(dateline_chars(&line) < 14, "{line}");
+        }
     }
 
     #[test]

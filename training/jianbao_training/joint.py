@@ -42,6 +42,7 @@ WORKERS = 4
 LOWEST = -12.0             # as in src/analysis/context.rs
 FROM_TEACHERS = 0.6        # of a loss
 SOFTER = 1.5               # temperature of what teachers say
+FINISHED = "head.context.salience.lowest"   # a tensor that only a model with all heads has
 
 
 def to(batch, device):
@@ -221,16 +222,24 @@ class Steps(torch.utils.data.Dataset):
 
 
 @torch.no_grad()
+def sector_figures(score, pack, device):
+    """Accuracy, with `also`, and macro-F1 on dev, on dev without titles, and on what is held out; `score` of ids, marks and n-gram logits."""
+    asked = {"sector": ("dev", pack.dev_sectors()), "untitled": ("dev", pack.dev_sectors(with_title=False)),
+             "held.sector": ("held", pack.held_out_sectors(SECTOR_LIMITS[1]))}
+    out = {}
+    for name, (part, arrays) in asked.items():
+        batches = zip(*(x.to(device).split(64) for x in arrays))
+        best = torch.cat([score(*batch) for batch in batches]).argmax(1)
+        out[name], out[name + "_also"], out[name + "_f1"] = (round(float(x), 4) for x in pack.sector_figures(best.cpu().numpy(), part))
+    return out
+
+
+@torch.no_grad()
 def evaluate(model, pack, device, scorer, most=None):
     """Figures on dev and on held-out articles, from both readings; `most`: of so many."""
     model.eval()
     out = {}
-    asked = {"sector": ("dev", pack.dev_sectors()), "untitled": ("dev", pack.dev_sectors(with_title=False)),
-             "held.sector": ("held", pack.held_out_sectors(SECTOR_LIMITS[1]))}
-    for name, (part, arrays) in asked.items():
-        batches = zip(*(x.to(device).split(64) for x in arrays))
-        best = torch.cat([model.sector(model.pooled(ids, marks), ngrams) for ids, marks, ngrams in batches]).argmax(1)
-        out[name], out[name + "_also"], out[name + "_f1"] = pack.sector_figures(best.cpu().numpy(), part)
+    out |= sector_figures(lambda ids, marks, ngrams: model.sector(model.pooled(ids, marks), ngrams), pack, device)
     ids, places = pack.seams(128, random.Random(5))
     out["seam"] = (model.continuation(ids.to(device), places.to(device)).view(-1, 5).argmax(1) == 0).float().mean().item()
     for kind in ("dev", "held"):
@@ -258,6 +267,12 @@ def evaluate(model, pack, device, scorer, most=None):
     return {k: round(float(v), 4) for k, v in out.items()}
 
 
+def finished(path):
+    """Tensors of a finished model, or of a file of this program, with the heads that read in context from beside it."""
+    tensors, beside = dequantise(load_file(path)), path.with_suffix(".context.safetensors")
+    return tensors if FINISHED in tensors or not beside.exists() else tensors | load_file(beside)
+
+
 def start_from(model, tensors, keep):
     model.encoder.take_layers(tensors, keep)
     if "head.sector.weight" in tensors:
@@ -279,7 +294,7 @@ def main():
     options.add_argument("--tools", type=pathlib.Path, required=True, help="the folder with score_extracts.py")
     options.add_argument("--seed", type=int, default=17)
     options.add_argument("--teachers", type=pathlib.Path, nargs="*", default=[])
-    options.add_argument("--peak", type=float, default=1.5e-4, help="learning rate of the encoder")
+    options.add_argument("--peak", type=float, default=1.5e-4, help="learning rate of the encoder; 0: it and its sector head stay, and the other heads are fitted to them")
     options.add_argument("--heads-peak", type=float, default=HEADS_PEAK, help="of the heads; of finished ones a fifth is enough")
     options.add_argument("--tokens", type=int, default=TOKENS)
     options.add_argument("--sectors", type=int, default=SECTORS, help="articles of a step that are read for their sector alone")
@@ -300,7 +315,7 @@ def main():
     keep = [int(k) for k in a.keep.split(",")]
     sizes = [len(pack.features["context." + kind].levels) + len(pack.features[kind].levels) for kind in ("salience", "keyword")]
     model = Model(len(keep), *sizes).to(device)
-    start = dequantise(load_file(a.start))
+    start = finished(a.start)
     start_from(model, start, keep)
     teachers = []
     for path in a.teachers:
@@ -308,9 +323,15 @@ def main():
         teacher = Model(state["layers"], *sizes).to(device)
         teacher.load_state_dict(state["model"])
         teachers.append(teacher.eval().requires_grad_(False))
+    if a.peak == 0:
+        for part in (model.encoder, model.heads.sector, model.heads.ngram_share):
+            part.requires_grad_(False)
+        model.encoder.dropout = 0.0
     rng = random.Random(a.seed)
     model.settle([to(pack.batch(rng.sample(train, 12)), device) for _ in range(min(20, len(train)))])
-    if "head.context.salience.lowest" in start:
+    is_whole = FINISHED in start and len(keep) == len({name.split(".")[1] for name in start if name.startswith("layer.")})
+    assert a.peak > 0 or (is_whole and not teachers), "only a finished model's encoder can stay as it is, and it is taught nothing"
+    if is_whole:
         resume_heads(model, start)
         print("goes on from", a.start, json.dumps(evaluate(model, pack, device, scorer, a.limit)), flush=True)
     labelled = list(pack.sector_of)
@@ -349,10 +370,11 @@ def main():
         first, again, vectors = model.read(b)
         wanted = targets(b)
         losses = reading_losses(first, again, wanted)
-        labels = len(target)
-        scores = model.sector(model.pooled(ids, marks), ngrams)
-        together = model.sector(vectors[b.sector_rows], b.ngrams)
-        losses["sector"] = F.cross_entropy(torch.cat([scores[:labels], together]), torch.cat([target, b.sector_target]))
+        if a.peak > 0:
+            labels = len(target)
+            scores = model.sector(model.pooled(ids, marks), ngrams)
+            together = model.sector(vectors[b.sector_rows], b.ngrams)
+            losses["sector"] = F.cross_entropy(torch.cat([scores[:labels], together]), torch.cat([target, b.sector_target]))
         found = model.continuation(seam_ids, places).view(-1, 5)
         own = torch.zeros_like(found)
         own[:, 0] = 1

@@ -70,7 +70,7 @@ fn is_masthead(line: &[char]) -> bool {
 }
 
 /// Furniture where other furniture stands beside it, or no text above it.
-pub fn stands_beside_furniture(line: &[char]) -> bool {
+pub(super) fn stands_beside_furniture(line: &[char]) -> bool {
     line.len() <= MAX_FURNITURE_CHARS
         && PATTERNS
             .beside_furniture

@@ -1,4 +1,4 @@
-//! The lines of a page and what can be said of each by looking at it alone.
+//! The lines of a page and what can be said of each by its looks; what stands beside it settles the rest ([`furniture`]).
 
 use super::furniture::{self, MAX_FURNITURE_CHARS};
 use super::table::is_table_row;
@@ -7,7 +7,7 @@ use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
 use crate::text::fold::{fold, folded_head, is_han};
 use crate::text::names::are_names;
-use crate::text::patterns::{PATTERNS, dateline_chars};
+use crate::text::patterns::{PATTERNS, dateline_chars, opening};
 use regex::Regex;
 
 /// What a line is by its own looks.
@@ -61,6 +61,7 @@ pub(super) const PATTERN_CHARS: usize = 160;
 pub fn lines(text: &[char]) -> Vec<Line> {
     let paragraphs = wrap::unwrapped(text, printed(text));
     let parts = (paragraphs.into_iter())
+        .map(|line| without_markdown(text, line))
         .flat_map(|line| headed(text, line))
         .flat_map(|line| jumping(text, line));
     let mut lines: Vec<Line> = parts.map(|line| classified(text, line)).collect();
@@ -145,15 +146,13 @@ fn classified(text: &[char], line: Printed) -> Line {
     let head_text: String = head.iter().collect();
     let is_byline = span.len() <= MAX_BYLINE_CHARS
         && (PATTERNS.byline.is_match(&head_text) || is_marked(&head) && are_names(&head));
-    let dateline_chars = if is_byline {
-        0
-    } else {
-        dateline_chars(&head_text)
-    };
+    let opening = (!is_byline).then(|| opening(&head_text)).flatten();
+    let dateline_chars = opening.as_ref().map_or(0, |opening| opening.chars);
     // Nothing but a dateline in brackets closes an article, or stands alone below its headline; one with the agency's
     // headline in it (`电 题：…`) is finished too. Any other may be all of its paragraph that a column had room for.
-    let is_finished = in_brackets(&head) || PATTERNS.agency_headline.is_match(&head_text);
-    let is_credit = is_byline || (dateline_chars == span.len() && is_finished);
+    let is_finished = opening.is_some_and(|opening| opening.is_finished);
+    let is_alone = dateline_chars == span.len() && (is_finished || in_brackets(&head));
+    let is_credit = is_byline || is_alone;
     Line {
         span,
         kind: kind_of(&head, &head_text, span.len(), dateline_chars, is_credit),
@@ -183,6 +182,37 @@ fn printed(text: &[char]) -> Vec<Printed> {
         blank_before = 0;
     }
     out
+}
+
+/// The words of a heading or of an emphasised line, without what marks it in Markdown: `## 大桥通车`, `**大桥通车**`.
+fn without_markdown(text: &[char], line: Printed) -> Printed {
+    let opening = |span: Span, mark: char| span.of(text).iter().take_while(|&&c| c == mark).count();
+    let closing = |span: Span, mark: char| {
+        let backwards = span.of(text).iter().rev();
+        backwards.take_while(|&&c| c == mark).count()
+    };
+    let mut words = line.span;
+    let hashes = opening(words, '#');
+    if (1..=6).contains(&hashes) && words.of(text).get(hashes) == Some(&' ') {
+        words = Span::new(words.start + hashes, words.end - closing(words, '#')).trimmed(text);
+    }
+    for (mark, least) in [('*', 1), ('_', 2)] {
+        let marks = opening(words, mark);
+        if marks < least || marks != closing(words, mark) || 2 * marks >= words.len() {
+            continue;
+        }
+        let inner = Span::new(words.start + marks, words.end - marks);
+        if !inner.of(text).contains(&mark) {
+            words = inner.trimmed(text);
+        }
+    }
+    match words.is_empty() {
+        true => line,
+        false => Printed {
+            span: words,
+            ..line
+        },
+    }
 }
 
 fn kind_of(

@@ -247,6 +247,23 @@ mod tests {
     }
 
     #[test]
+    fn marks_of_markdown_are_in_no_title() {
+        let body = "本报讯（记者 何田）大桥今天正式通车，全长十五公里。\n市民走上大桥参观。";
+        for (title, expected) in [
+            ("# 东江大桥通车", "东江大桥通车"),
+            ("### 东江大桥通车", "东江大桥通车"),
+            ("## **东江大桥通车**", "东江大桥通车"),
+            ("# 东江大桥通车 #", "东江大桥通车"),
+            ("***东江大桥通车***", "东江大桥通车"),
+            ("__东江大桥通车__", "东江大桥通车"),
+            ("**东江**大桥**通车**", "**东江**大桥**通车**"),
+            ("#东江大桥通车#", "#东江大桥通车#"),
+        ] {
+            assert_eq!(titles(&format!("{title}\n\n{body}")), [expected]);
+        }
+    }
+
+    #[test]
     fn short_reports_are_articles_whatever_stands_between_them() {
         let expected: Vec<&str> = REPORTS.iter().map(|(title, _)| *title).collect();
         for between in [

@@ -1,4 +1,4 @@
-//! The role of every line on its page: which short lines are headlines, who signs, what is furniture.
+//! The role of every line on its page: which short lines are headlines, who signs, what a column is called.
 //!
 //! Trees say how much a short line looks like a headline ([`super::headline`]); what the neighbours of a line rule out
 //! is asked before them, and what follows from the roles around it is put right after them.
