@@ -48,4 +48,4 @@ if [ ! -f "$work/anchored.safetensors" ]; then
     "$python" -m jianbao_training.anchored "$work/pack.npz" "$work/anchored.safetensors" \
         --start "$work/learnt.safetensors" --tokenizer "$tokenizer" "${limit[@]}" 2>&1 | tee "$work/anchored.log"
 fi
-joint fitted anchored --keep 0,1,2,3 --epochs 1 --peak 0 --heads-peak 2e-4
+joint fitted anchored --keep 0,1,2,3 --epochs 1 --peak 0 --heads-peak 2e-4 --noisy 0.4
