@@ -1,4 +1,4 @@
-//! The lines of a page and what can be said of each by its looks; what stands beside it settles the rest ([`furniture`]).
+//! The lines of a page and what can be said of each by its looks; what stands beside it settles the rest (`furniture`).
 
 use super::furniture::{self, MAX_FURNITURE_CHARS};
 use super::table::is_table_row;
