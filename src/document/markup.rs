@@ -1,5 +1,6 @@
-//! Text that is a web page's source: it is read as it stands, and the record says so.
+//! Markup in text: HTML is read as it stands, and the record says so; what marks a line in Markdown is no part of it.
 
+use super::Span;
 use crate::text::patterns::PATTERNS;
 
 /// What is looked at of a text.
@@ -15,6 +16,32 @@ pub fn is_html(text: &[char]) -> bool {
         .find_iter(&head)
         .nth(MIN_TAGS - 1)
         .is_some()
+}
+
+/// The words of a heading or of an emphasised line, without what marks it in Markdown: `## 大桥通车`, `**大桥通车**`.
+/// A line of nothing but marks is as it was.
+pub fn without_markdown(text: &[char], line: Span) -> Span {
+    let opening = |span: Span, mark: char| span.of(text).iter().take_while(|&&c| c == mark).count();
+    let closing = |span: Span, mark: char| {
+        let backwards = span.of(text).iter().rev();
+        backwards.take_while(|&&c| c == mark).count()
+    };
+    let mut words = line;
+    let hashes = opening(words, '#');
+    if (1..=6).contains(&hashes) && words.of(text).get(hashes) == Some(&' ') {
+        words = Span::new(words.start + hashes, words.end - closing(words, '#')).trimmed(text);
+    }
+    for (mark, least) in [('*', 1), ('_', 2)] {
+        let marks = opening(words, mark);
+        if marks < least || marks != closing(words, mark) || 2 * marks >= words.len() {
+            continue;
+        }
+        let inner = Span::new(words.start + marks, words.end - marks);
+        if !inner.of(text).contains(&mark) {
+            words = inner.trimmed(text);
+        }
+    }
+    if words.is_empty() { line } else { words }
 }
 
 #[cfg(test)]

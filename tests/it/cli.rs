@@ -3,6 +3,20 @@
 use crate::support::{fixture, jianbao, root, tiny_copy};
 use serde_json::Value;
 use std::fs;
+use std::path::Path;
+use std::process::Output;
+
+/// What `summarize -` says of some bytes.
+fn summarized(bytes: impl Into<Vec<u8>>, model: &Path) -> Output {
+    jianbao()
+        .args(["summarize", "-", "--model"])
+        .arg(model)
+        .write_stdin(bytes)
+        .assert()
+        .success()
+        .get_output()
+        .clone()
+}
 
 fn record(stdout: &[u8]) -> Value {
     serde_json::from_slice(stdout).expect("one JSON record")
@@ -333,14 +347,7 @@ fn every_encoding_gives_the_same_articles() {
     let articles: Vec<Value> = inputs
         .into_iter()
         .map(|bytes| {
-            let output = jianbao()
-                .args(["summarize", "-", "--model"])
-                .arg(&model)
-                .write_stdin(bytes)
-                .assert()
-                .success()
-                .get_output()
-                .clone();
+            let output = summarized(bytes, &model);
             record(&output.stdout)["articles"].clone()
         })
         .collect();
@@ -522,14 +529,7 @@ fn undecodable_bytes_are_counted() {
         .as_bytes()
         .to_vec();
     bytes[10] = 0xff;
-    let output = jianbao()
-        .args(["summarize", "-", "--model"])
-        .arg(fixture("tiny"))
-        .write_stdin(bytes)
-        .assert()
-        .success()
-        .get_output()
-        .clone();
+    let output = summarized(bytes, &fixture("tiny"));
     assert_eq!(record(&output.stdout)["warnings"][0]["kind"], "undecodable");
     assert!(String::from_utf8_lossy(&output.stderr).contains("warning:"));
 }
@@ -537,14 +537,7 @@ fn undecodable_bytes_are_counted() {
 #[test]
 fn a_web_pages_source_is_told() {
     let source = "<html><body><div><h1>东江大桥通车</h1><p>今天，东江大桥通车，市民参观。</p></div></body></html>";
-    let output = jianbao()
-        .args(["summarize", "-", "--model"])
-        .arg(fixture("tiny"))
-        .write_stdin(source)
-        .assert()
-        .success()
-        .get_output()
-        .clone();
+    let output = summarized(source, &fixture("tiny"));
     assert_eq!(record(&output.stdout)["warnings"][0]["kind"], "html");
     assert!(String::from_utf8_lossy(&output.stderr).contains("pandoc"));
 }

@@ -238,8 +238,7 @@ def sector_figures(score, pack, device):
 def evaluate(model, pack, device, scorer, most=None):
     """Figures on dev and on held-out articles, from both readings; `most`: of so many."""
     model.eval()
-    out = {}
-    out |= sector_figures(lambda ids, marks, ngrams: model.sector(model.pooled(ids, marks), ngrams), pack, device)
+    out = sector_figures(lambda ids, marks, ngrams: model.sector(model.pooled(ids, marks), ngrams), pack, device)
     ids, places = pack.seams(128, random.Random(5))
     out["seam"] = (model.continuation(ids.to(device), places.to(device)).view(-1, 5).argmax(1) == 0).float().mean().item()
     for kind in ("dev", "held"):

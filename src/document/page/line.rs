@@ -4,6 +4,7 @@ use super::furniture::{self, MAX_FURNITURE_CHARS};
 use super::table::is_table_row;
 use super::wrap::{self, Printed};
 use crate::document::Span;
+use crate::document::markup::without_markdown;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
 use crate::text::fold::{fold, folded_head, is_han};
 use crate::text::names::are_names;
@@ -61,7 +62,10 @@ pub(super) const PATTERN_CHARS: usize = 160;
 pub fn lines(text: &[char]) -> Vec<Line> {
     let paragraphs = wrap::unwrapped(text, printed(text));
     let parts = (paragraphs.into_iter())
-        .map(|line| without_markdown(text, line))
+        .map(|line| Printed {
+            span: without_markdown(text, line.span),
+            ..line
+        })
         .flat_map(|line| headed(text, line))
         .flat_map(|line| jumping(text, line));
     let mut lines: Vec<Line> = parts.map(|line| classified(text, line)).collect();
@@ -182,37 +186,6 @@ fn printed(text: &[char]) -> Vec<Printed> {
         blank_before = 0;
     }
     out
-}
-
-/// The words of a heading or of an emphasised line, without what marks it in Markdown: `## 大桥通车`, `**大桥通车**`.
-fn without_markdown(text: &[char], line: Printed) -> Printed {
-    let opening = |span: Span, mark: char| span.of(text).iter().take_while(|&&c| c == mark).count();
-    let closing = |span: Span, mark: char| {
-        let backwards = span.of(text).iter().rev();
-        backwards.take_while(|&&c| c == mark).count()
-    };
-    let mut words = line.span;
-    let hashes = opening(words, '#');
-    if (1..=6).contains(&hashes) && words.of(text).get(hashes) == Some(&' ') {
-        words = Span::new(words.start + hashes, words.end - closing(words, '#')).trimmed(text);
-    }
-    for (mark, least) in [('*', 1), ('_', 2)] {
-        let marks = opening(words, mark);
-        if marks < least || marks != closing(words, mark) || 2 * marks >= words.len() {
-            continue;
-        }
-        let inner = Span::new(words.start + marks, words.end - marks);
-        if !inner.of(text).contains(&mark) {
-            words = inner.trimmed(text);
-        }
-    }
-    match words.is_empty() {
-        true => line,
-        false => Printed {
-            span: words,
-            ..line
-        },
-    }
 }
 
 fn kind_of(
