@@ -79,17 +79,18 @@ fn text_of(row: &Value) -> Vec<char> {
     row["text"].as_str().unwrap_or_default().chars().collect()
 }
 
-/// The body of `{"id", "title", "text"}` as the program sees it.
+/// The article of `{"id", "title", "text"}` as the program sees it.
 fn assembled(row: &Value) -> Article {
-    let text = text_of(row);
-    let article = page::assemble(&text, &page::body_blocks(&text));
-    article.into_iter().next().unwrap_or_default()
+    page::titled(&text_of(row), row["title"].as_str().unwrap_or_default())
 }
 
 /// Title and body, the dateline taken off.
 fn read(row: &Value) -> (Vec<char>, Vec<char>) {
-    let title = row["title"].as_str().unwrap_or_default();
-    (title.chars().collect(), assembled(row).reading().text)
+    let article = assembled(row);
+    (
+        article.read_title().chars().collect(),
+        article.reading().text,
+    )
 }
 
 fn article(row: &Value, frequency: &DocumentFrequency) -> Value {

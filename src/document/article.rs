@@ -1,6 +1,7 @@
 //! One article, put together from places on its page.
 
 use super::{Reading, Span};
+use crate::text::patterns::PATTERNS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -100,6 +101,12 @@ impl Article {
         !self.text.is_empty()
     }
 
+    /// What of the title is analysed: all but the name of a web site behind it (`大桥通车_东江网`).
+    pub fn read_title(&self) -> &str {
+        let site = PATTERNS.site.find(&self.title);
+        site.map_or(&self.title, |site| &self.title[..site.start()])
+    }
+
     /// What is analysed.
     pub fn reading(&self) -> Reading {
         Reading::new(&self.text, &self.asides)
@@ -108,5 +115,42 @@ impl Article {
     /// Length of what is analysed, in characters.
     pub fn reading_chars(&self) -> usize {
         self.text.len() - self.asides.iter().map(|aside| aside.len()).sum::<usize>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_web_sites_name_is_not_read() {
+        let read = |title: &str| {
+            let title = title.to_owned();
+            Article {
+                title,
+                ..Article::default()
+            }
+            .read_title()
+            .to_owned()
+        };
+        for title in [
+            "东江大桥通车_东江网",
+            "东江大桥通车_社会_东江新闻网",
+            "东江大桥通车 - 东江新闻",
+            "东江大桥通车 - ...",
+            "东江大桥通车|东江日报",
+            "东江大桥通车",
+        ] {
+            assert_eq!(read(title), "东江大桥通车", "{title}");
+        }
+        for title in [
+            "东江大桥通车_雨雪",
+            "五一 | 致敬东江",
+            "一张网覆盖全城",
+            "扫码-入网",
+            "东江大桥通车 -- 我们都上了新闻，上了网",
+        ] {
+            assert_eq!(read(title), title);
+        }
     }
 }

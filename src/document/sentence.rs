@@ -1,4 +1,5 @@
-//! Text → sentences. The law: sentences are disjoint, in order, and every character outside them is white space.
+//! Text → sentences. The law: sentences are disjoint, in order, and every character outside them is white space or a line end
+//! that is written out.
 
 use super::Span;
 use crate::text::fold::is_han;
@@ -21,16 +22,32 @@ pub fn sentences(text: &[char]) -> Vec<Span> {
     out
 }
 
-/// The lines of a part of the text, line ends included.
+/// The lines of a part of the text, each with its line end; one that is written out (`\n`, a backslash and an n, as texts that
+/// were escaped twice have it) stands in no line.
 pub fn line_spans(text: &[char], part: Span) -> impl Iterator<Item = Span> {
-    let mut start = part.start;
-    part.of(text)
-        .split_inclusive(|&c| is_line_end(c))
-        .map(move |line| {
-            let span = Span::new(start, start + line.len());
-            start = span.end;
-            span
-        })
+    let mut next = part.start;
+    std::iter::from_fn(move || {
+        let start = next;
+        if start >= part.end {
+            return None;
+        }
+        let ends = |&at: &usize| is_line_end(text[at]) || is_written_line_end(&text[at..part.end]);
+        let Some(at) = (start..part.end).find(ends) else {
+            next = part.end;
+            return Some(Span::new(start, part.end));
+        };
+        let written = !is_line_end(text[at]);
+        next = at + if written { WRITTEN_LINE_END.len() } else { 1 };
+        Some(Span::new(start, if written { at } else { next }))
+    })
+}
+
+const WRITTEN_LINE_END: [char; 2] = ['\\', 'n'];
+
+/// `\nu` and `\nabla` are letters of a formula.
+fn is_written_line_end(text: &[char]) -> bool {
+    text.strip_prefix(&WRITTEN_LINE_END)
+        .is_some_and(|rest| !rest.first().is_some_and(char::is_ascii_lowercase))
 }
 
 /// Characters that end a line, beside `\n`: form feed and vertical tab (pages of PDF text), Unicode separators.
@@ -122,7 +139,11 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
 /// it is an inch.
 fn opening(text: &[char], line: Span, at: usize, open: &[(char, usize)]) -> Option<char> {
     if text[at] != '"' {
-        return closing_of(text[at]);
+        // Turned the wrong way: `再次”拒绝“。`
+        let next = text.get(at + 1).filter(|_| at + 1 < line.end);
+        let is_turned = matches!(text[at], '“' | '‘')
+            && next.is_none_or(|&c| matches!(c, '。' | '，' | '、' | '；'));
+        return closing_of(text[at]).filter(|_| !is_turned);
     }
     let inch = at > line.start && text[at - 1].is_ascii_digit();
     (!inch && open.iter().all(|&(closing, _)| closing != '"')).then_some('"')
@@ -234,6 +255,14 @@ mod tests {
     }
 
     #[test]
+    fn a_mark_that_is_turned_the_wrong_way_opens_nothing() {
+        assert_eq!(
+            split("对方说”不可能“。他当场道歉。他说：“我错了。”"),
+            ["对方说”不可能“。", "他当场道歉。", "他说：“我错了。”"]
+        );
+    }
+
+    #[test]
     fn titles_and_shouts_inside_a_sentence_do_not_end_it() {
         assert_eq!(
             split("话剧《谁先觉醒？》上演。全场高喊“加油！”的口号声响起。"),
@@ -273,6 +302,20 @@ mod tests {
     }
 
     #[test]
+    fn a_line_end_that_is_written_out_is_one() {
+        assert_eq!(
+            split(r"大桥通车\n\n  记者昨日获悉，大桥通车。\n10日起收费\n"),
+            ["大桥通车", "记者昨日获悉，大桥通车。", "10日起收费"]
+        );
+        assert_eq!(split(r"其中 \nu 为频率。").len(), 1);
+        let text: Vec<char> = r"一\n\n二".chars().collect();
+        let lines: Vec<String> = line_spans(&text, Span::new(0, text.len()))
+            .map(|line| line.text(&text))
+            .collect();
+        assert_eq!(lines, ["一", "", "二"]);
+    }
+
+    #[test]
     fn a_quotation_that_never_closes_ends_with_its_bound() {
         let text = format!("“{}。后面还有一句。", "长".repeat(MAX_QUOTATION_CHARS + 5));
         assert_eq!(split(&text).len(), 2);
@@ -290,7 +333,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn sentences_cover_all_that_is_not_space(text in "[一二。！？”“‘’（） ,.a-z\n…；]{0,200}") {
+        fn sentences_cover_all_that_is_not_space(text in r"[一二。！？”“‘’（） ,.a-z\n…；\\]{0,200}") {
             let chars: Vec<char> = text.chars().collect();
             let spans = sentences(&chars);
             let mut covered = vec![false; chars.len()];
@@ -300,8 +343,9 @@ mod tests {
                 last = span.end;
                 covered[span.start..span.end].fill(true);
             }
-            for (c, covered) in chars.iter().zip(covered) {
-                prop_assert!(covered || c.is_whitespace());
+            for (at, c) in chars.iter().enumerate() {
+                let written = [at, at.saturating_sub(1)].into_iter().any(|at| chars[at..].starts_with(&WRITTEN_LINE_END));
+                prop_assert!(covered[at] || c.is_whitespace() || written);
             }
         }
     }

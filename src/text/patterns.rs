@@ -70,8 +70,14 @@ patterns! {
     closing_jump,
     /// The same at the beginning of one.
     opening_jump,
+    /// What says that a title follows, which the article had elsewhere: `原标题：`.
+    original_title,
+    /// The same with the title, in brackets, at the beginning of a paragraph: `（原标题：大桥通车）`.
+    opening_note,
     /// What else there is to read below a web page's text.
     web_tail,
+    /// Names of web sites behind a title: `…_社会_东江网`.
+    site,
     /// The author in a line that says where and when it was printed.
     meta_author,
     /// A paper's name.
@@ -284,6 +290,8 @@ mod tests {
             "本报讯 记者何田报道 ",
             "【东江时报综合报道】",
             "【东江网报道 记者 何田】",
+            "东江政法网(特约通讯员何田)",
+            "东江网-东江报（何田 林小满 记者 周默）",
             "【大东江报讯】",
             "（新华社东江3月1日电 记者何田、林小满）",
             "记者何田报道：",

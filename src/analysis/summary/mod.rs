@@ -132,6 +132,7 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
                 Length::Chars(_) => sentences[i],
             };
             let span = without_opener(without_number(span, text, folded), text, folded);
+            let span = without_stray_mark(span, text);
             SummarySentence {
                 text: span.text(text),
                 span,
@@ -177,6 +178,16 @@ fn without_opener(sentence: Span, text: &[char], folded: &[char]) -> Span {
         true => rest,
         false => sentence,
     }
+}
+
+/// `通车。?`: a character that no encoding knew has become a question mark.
+fn without_stray_mark(sentence: Span, text: &[char]) -> Span {
+    let stray = match sentence.of(text) {
+        [.., '。', '?'] => 1,
+        [.., '。', '?', '?'] => 2,
+        _ => 0,
+    };
+    Span::new(sentence.start, sentence.end - stray)
 }
 
 /// The first `chars` characters of a sentence.
@@ -316,6 +327,14 @@ mod tests {
         ] {
             assert_eq!(summary(text, &[1.0], Length::Sentences(1)), [said]);
         }
+    }
+
+    #[test]
+    fn what_no_encoding_knew_is_left_out() {
+        assert_eq!(
+            summary("大桥今天正式建成通车。?", &[1.0], Length::Sentences(1)),
+            ["大桥今天正式建成通车。"]
+        );
     }
 
     #[test]

@@ -67,7 +67,7 @@ pub fn lines(text: &[char]) -> Vec<Line> {
             ..line
         })
         .flat_map(|line| headed(text, line))
-        .flat_map(|line| jumping(text, line));
+        .flat_map(|line| noted(text, line));
     let mut lines: Vec<Line> = parts.map(|line| classified(text, line)).collect();
     furniture::settle(text, &mut lines);
     lines
@@ -94,17 +94,20 @@ fn headed(text: &[char], line: Printed) -> Vec<Printed> {
     ]
 }
 
-/// `…三十一个。（下转第二版）`, `（上接第一版）会议要求…`: where an article goes on is a line of its own.
-fn jumping(text: &[char], line: Printed) -> Vec<Printed> {
+/// `…三十一个。（下转第二版）`, `（上接第一版）会议要求…`: where an article goes on is a line of its own; so is the title that it had
+/// elsewhere (`（原标题：大桥通车）今天…`).
+fn noted(text: &[char], line: Printed) -> Vec<Printed> {
     let printed = line.span.of(text);
     let tail = &printed[printed.len().saturating_sub(JUMP_CHARS)..];
-    let found = |pattern: &Regex, part: &[char]| {
-        let part = folded_head(part, JUMP_CHARS);
+    let found = |pattern: &Regex, part: &[char], most: usize| {
+        let part = folded_head(part, most);
         let found = pattern.find(&part)?;
         Some(part[found.range()].chars().count())
     };
-    let before = found(&PATTERNS.opening_jump, printed).unwrap_or(0);
-    let after = found(&PATTERNS.closing_jump, tail).unwrap_or(0);
+    let before = found(&PATTERNS.opening_jump, printed, JUMP_CHARS)
+        .or_else(|| found(&PATTERNS.opening_note, printed, PATTERN_CHARS))
+        .unwrap_or(0);
+    let after = found(&PATTERNS.closing_jump, tail, JUMP_CHARS).unwrap_or(0);
     let cuts = [before, printed.len() - after];
     if cuts[0] >= cuts[1] {
         return vec![line];

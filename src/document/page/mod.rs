@@ -21,6 +21,7 @@ mod roles;
 mod seams;
 pub mod starts;
 mod table;
+mod titled;
 mod trees;
 mod wrap;
 
@@ -30,6 +31,7 @@ use line::{Line, LineKind};
 use repair::Continuation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+pub use titled::titled;
 
 /// How to read an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
@@ -132,13 +134,6 @@ pub fn body_blocks(text: &[char]) -> Vec<Block> {
         .into_iter()
         .map(|line| Block::new(&line, roles::alone(line.kind)))
         .collect()
-}
-
-/// The article of text whose title stands elsewhere.
-pub fn titled(text: &[char], title: &str) -> Article {
-    let mut article = assemble(text, &body_blocks(text)).swap_remove(0);
-    article.title = title.split_whitespace().collect::<Vec<_>>().join(" ");
-    article
 }
 
 #[cfg(test)]
@@ -244,6 +239,38 @@ mod tests {
         let dateline = article.dateline.as_ref().unwrap();
         assert_eq!(dateline.place.as_deref(), Some("临江"));
         assert!(found.open_ends.is_empty());
+    }
+
+    #[test]
+    fn the_title_elsewhere_is_no_text() {
+        let body = "大桥今天正式通车，全长十五公里，两岸车程缩短到十分钟。\n市民走上大桥参观，江面上张灯结彩，热闹非凡。";
+        for note in [
+            "（原标题：东江大桥飞架两岸）",
+            "原标题：东江大桥飞架两岸\n",
+            r"原标题：东江大桥飞架两岸\n　　",
+        ] {
+            let page: Vec<char> = format!("东江大桥通车\n{note}{body}").chars().collect();
+            for layout in [Layout::Auto, Layout::Article] {
+                let article = split(&page, layout, &NoContinuation)
+                    .articles
+                    .swap_remove(0);
+                assert_eq!(article.title, "东江大桥通车", "{note}");
+                assert_eq!(article.text, body.chars().collect::<Vec<_>>(), "{note}");
+            }
+        }
+    }
+
+    #[test]
+    fn line_ends_that_are_written_out_part_paragraphs() {
+        let printed = r"东江大桥通车\n\n本报讯（记者 何田）大桥今天正式通车，全长十五公里。\n市民走上大桥参观，江面上张灯结彩。";
+        let page: Vec<char> = printed.chars().collect();
+        let article = split(&page, Layout::Auto, &NoContinuation)
+            .articles
+            .swap_remove(0);
+        assert_eq!(article.title, "东江大桥通车");
+        assert_eq!(article.byline, ["记者 何田"]);
+        assert_eq!(article.paragraphs().len(), 2);
+        assert!(!article.text.contains(&'\\'));
     }
 
     #[test]
