@@ -27,7 +27,7 @@ from .joint import NOISY, UNTITLED, WARM, finished, sector_figures
 from .options import parser
 from .sectors import encoder_of
 
-LIMIT = 224                # tokens of a text that is read for its sector
+LIMIT = 260                # tokens that are read for a sector: what the head reads, and marks
 TOKENS = 6_500             # of a step
 SPAN = 16                  # tokens
 EVERY = 8                  # of so many steps one is for the anchor alone
@@ -149,10 +149,10 @@ def main():
 
     say(first, "start")
     length = lambda i: min(LIMIT, len(pack.news_title[i]) + len(pack.news_body[i]))
-    jobs = [batch for _ in range(int(np.ceil(a.epochs))) for batch in of_one_length(labelled, length, TOKENS, rng, spread=60)]
+    jobs = [batch for _ in range(int(np.ceil(a.epochs))) for batch in of_one_length(labelled, length, TOKENS, rng, spread=20)]
     total = max(1, int(len(jobs) * a.epochs / np.ceil(a.epochs)))
     parts = [dict(params=model.encoder.parameters(), lr=a.peak), dict(params=[*model.head.parameters(), model.ngram_share], lr=HEAD_PEAK)]
-    optimizer = torch.optim.AdamW(parts, betas=(0.9, 0.98), weight_decay=0.02, fused=device.type == "cuda")
+    optimizer = torch.optim.AdamW(parts, betas=(0.9, 0.98), weight_decay=0.02, fused=True)
     peaks, sums, said_at, began = [g["lr"] for g in parts], [], 0, time.time()
     model.train()
     print(f"{len(labelled)} sectors, {total} steps", flush=True)
@@ -184,7 +184,7 @@ def main():
             mean = np.mean(sums, 0).round(4).tolist()
             print(f"step {step + 1}/{total} loss, tokens, spans, texts {mean} {(time.time() - began) / (step + 1):.3f} s/step", flush=True)
             sums = []
-        if progress >= said_at + 0.2:
+        if progress >= said_at + 0.5:
             said_at, stopped = progress, time.time()
             say(average, f"{progress:.2f}")
             began += time.time() - stopped

@@ -358,7 +358,7 @@ def main():
     total = max(1, int(len(jobs) * a.epochs / np.ceil(a.epochs)))
     parts = [dict(params=model.encoder.parameters(), lr=a.peak), dict(params=model.heads.parameters(), lr=a.heads_peak),
              dict(params=model.together.parameters(), lr=a.heads_peak)]
-    optimizer = torch.optim.AdamW(parts, weight_decay=0.02, fused=device.type == "cuda")
+    optimizer = torch.optim.AdamW(parts, weight_decay=0.02, fused=True)
     peaks, sums, step = [g["lr"] for g in optimizer.param_groups], [], 0
     print(f"{len(train)} articles, {len(labelled)} sectors, {total} steps, {len(teachers)} teachers, ready after {time.time() - began:.0f} s", flush=True)
     began, said_at = time.time(), 0

@@ -62,7 +62,7 @@ def main():
     encoder.take_layers(base, keep)
     head.load_state_dict({k: base["lm." + k] for k in head.state_dict()})
     parameters = [*encoder.parameters(), *head.parameters()]
-    optimizer = torch.optim.AdamW(parameters, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=device.type == "cuda")
+    optimizer = torch.optim.AdamW(parameters, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     inside = BLOCK - 1
     count = len(tokens) // inside - 1
     total, step, began, sums = int(a.epochs * count / a.blocks), 0, time.time(), []
