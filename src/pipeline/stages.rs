@@ -52,7 +52,7 @@ pub(super) fn guarded<T>(step: impl FnOnce() -> Result<T, EncodeError>) -> Resul
 
 impl Prepared {
     pub fn new(article: Article, model: &Model) -> Self {
-        let printed_title: Vec<char> = article.read_title().chars().collect();
+        let printed_title = article.read_title();
         let reading = article.reading();
         let (title, mut text) = (fold(&printed_title), fold(&reading.text));
         text.truncate(MAX_ANALYSED_CHARS);

@@ -186,7 +186,9 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
     let goes_on = people.is_empty()
         && !whole.ends_with(char::is_whitespace)
         && PATTERNS.goes_on.is_match(rest);
-    if reports || credited_too || goes_on {
+    // A headline of a commentary may end with a bracket: nobody files it.
+    let files_nothing = found.name("unfiled").is_some() && rest.is_empty();
+    if reports || credited_too || goes_on || files_nothing {
         return None;
     }
     // 合作社, 情报: many a word ends like the name of an agency or a paper. The date or the people tell.
@@ -233,6 +235,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn what_nobody_files_may_have_a_dateline() {
+        for dateline in [
+            "东江政法网(特约通讯员何田)",
+            "东江网-东江日报（何田 林小满 记者 周默）",
+        ] {
+            let chars = dateline.chars().count();
+            assert_eq!(
+                dateline_chars(&format!("{dateline}大桥今天通车。")),
+                chars,
+                "{dateline}"
+            );
+        }
+    }
+
+    #[test]
     fn words_that_only_look_like_datelines() {
         for line in [
             "记者从国家电网了解到，今年用电量增长。",
@@ -253,6 +270,10 @@ mod tests {
             "最新资讯：大桥今天通车。",
             "2024年3月9日—12日，大桥通车。",
             "本报记者走进大桥工地看到，工人正忙。",
+            "织密基层防护网（记者观察）",
+            "大桥织起致富网（记者 何田）",
+            "乡村大舞台（记者走基层）",
+            "他在互联网（据通讯员何田介绍，用户达十亿）上走红。",
         ] {
             assert_eq!(dateline_chars(line), 0, "{line}");
         }
@@ -290,8 +311,6 @@ mod tests {
             "本报讯 记者何田报道 ",
             "【东江时报综合报道】",
             "【东江网报道 记者 何田】",
-            "东江政法网(特约通讯员何田)",
-            "东江网-东江报（何田 林小满 记者 周默）",
             "【大东江报讯】",
             "（新华社东江3月1日电 记者何田、林小满）",
             "记者何田报道：",

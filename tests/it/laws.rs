@@ -31,6 +31,9 @@ fn page_text() -> impl Strategy<Value = String> {
         Just("东江日报3月5日讯(记者 林小满)今天，大桥通车。".to_owned()),
         Just("本报记者 林小满".to_owned()),
         Just("（下转第3版）".to_owned()),
+        Just("（原标题：大桥（一期）通车）今天，大桥通车。".to_owned()),
+        Just("原标题：东江大桥通车".to_owned()),
+        Just(r"今天，\n大桥通车，\n市民高兴。\n".to_owned()),
         Just("（东江日报记者 林小满）".to_owned()),
         Just("水 利 工 程 今 天 开 工 通 车".to_owned()),
         "[“”《》（）(：。！？a-z0-9　 ]{0,30}",
@@ -70,6 +73,8 @@ proptest! {
     fn no_text_is_lost(text in page_text(), layout in prop_oneof![Just(Layout::Auto), Just(Layout::Page), Just(Layout::Article)]) {
         let chars: Vec<char> = text.chars().collect();
         let mut used: Vec<bool> = chars.iter().map(|c| c.is_whitespace()).collect();
+        let written = (0..chars.len()).filter(|&at| chars[at..].starts_with(&['\\', 'n']) || chars[at..].starts_with(&['\\', 'r', '\\', 'n']));
+        written.for_each(|at| used[at..at + 2].fill(true));
         let mut mark = |span: &Span| used[span.start..span.end].fill(true);
         let page = page::split(&chars, layout, &*TINY);
         page.duplicates.iter().for_each(|(left_out, _)| mark(left_out));

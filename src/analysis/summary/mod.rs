@@ -182,12 +182,12 @@ fn without_opener(sentence: Span, text: &[char], folded: &[char]) -> Span {
 
 /// `通车。?`: a character that no encoding knew has become a question mark.
 fn without_stray_mark(sentence: Span, text: &[char]) -> Span {
-    let stray = match sentence.of(text) {
-        [.., '。', '?'] => 1,
-        [.., '。', '?', '?'] => 2,
-        _ => 0,
-    };
-    Span::new(sentence.start, sentence.end - stray)
+    let said = sentence.of(text);
+    let stray = said.iter().rev().take_while(|&&c| c == '?').count();
+    match said[..said.len() - stray].last() {
+        Some('。') => Span::new(sentence.start, sentence.end - stray),
+        _ => sentence,
+    }
 }
 
 /// The first `chars` characters of a sentence.

@@ -1,5 +1,6 @@
 //! The lines of a page and what can be said of each by its looks; what stands beside it settles the rest (`furniture`).
 
+use super::clauses;
 use super::furniture::{self, MAX_FURNITURE_CHARS};
 use super::table::is_table_row;
 use super::wrap::{self, Printed};
@@ -60,17 +61,40 @@ pub(super) const PATTERN_CHARS: usize = 160;
 
 /// The lines of `text` that are not blank.
 pub fn lines(text: &[char]) -> Vec<Line> {
-    let paragraphs = wrap::unwrapped(text, printed(text));
-    let parts = (paragraphs.into_iter())
+    let paragraphs = clauses::read_on(text, wrap::unwrapped(text, printed(text)));
+    let mut parts: Vec<Printed> = (paragraphs.into_iter())
         .map(|line| Printed {
             span: without_markdown(text, line.span),
             ..line
         })
         .flat_map(|line| headed(text, line))
-        .flat_map(|line| noted(text, line));
-    let mut lines: Vec<Line> = parts.map(|line| classified(text, line)).collect();
+        .flat_map(|line| noted(text, line))
+        .collect();
+    if !parts.is_empty() {
+        let first = parts.remove(0);
+        parts.splice(0..0, labelled(text, first));
+    }
+    let mut lines: Vec<Line> = (parts.into_iter())
+        .map(|line| classified(text, line))
+        .collect();
     furniture::settle(text, &mut lines);
     lines
+}
+
+/// A text may open with the title that it had elsewhere (`原标题：大桥通车`): what says so is a line of its own, its brackets too.
+fn labelled(text: &[char], line: Printed) -> Vec<Printed> {
+    let head = folded_head(line.span.of(text), PATTERN_CHARS);
+    let Some(label) = PATTERNS.original_title.find(&head) else {
+        return vec![line];
+    };
+    let said = line.span.start + label.as_str().chars().count();
+    let in_brackets = label
+        .as_str()
+        .trim_start()
+        .starts_with(['（', '(', '【', '[']);
+    let closes = in_brackets && line.span.of(text).last().is_some_and(|&c| is_closing(c));
+    let end = (line.span.end - usize::from(closes)).max(said);
+    parted(text, &line, [said, end])
 }
 
 /// `【大桥今天通车】东江大桥…`: the headline that a paragraph opens with is a line of its own.
@@ -112,7 +136,11 @@ fn noted(text: &[char], line: Printed) -> Vec<Printed> {
     if cuts[0] >= cuts[1] {
         return vec![line];
     }
-    let [start, end] = cuts.map(|cut| line.span.start + cut);
+    parted(text, &line, cuts.map(|cut| line.span.start + cut))
+}
+
+/// A line cut in two places, as lines of their own.
+fn parted(text: &[char], line: &Printed, [start, end]: [usize; 2]) -> Vec<Printed> {
     let parts = [(line.span.start, start), (start, end), (end, line.span.end)];
     let parts = parts.map(|(start, end)| Span::new(start, end).trimmed(text));
     let mut blank_before = line.blank_before;
@@ -121,7 +149,7 @@ fn noted(text: &[char], line: Printed) -> Vec<Printed> {
         out.push(Printed {
             span,
             blank_before,
-            ..line
+            ..*line
         });
         blank_before = 0;
     }

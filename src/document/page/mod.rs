@@ -7,6 +7,7 @@
 
 mod assemble;
 pub mod borders;
+mod clauses;
 mod columns;
 mod credits;
 mod furniture;
@@ -257,6 +258,18 @@ mod tests {
                 assert_eq!(article.title, "东江大桥通车", "{note}");
                 assert_eq!(article.text, body.chars().collect::<Vec<_>>(), "{note}");
             }
+        }
+    }
+
+    #[test]
+    fn the_title_elsewhere_is_the_only_one_there_is() {
+        let body = "大桥今天正式通车，全长十五公里，两岸车程缩短到十分钟。\n市民走上大桥参观，江面上张灯结彩，热闹非凡。";
+        for head in [
+            "原标题：东江大桥通车\n\n",
+            "（原标题：东江大桥通车）\n",
+            "（原标题：东江大桥通车）",
+        ] {
+            assert_eq!(titles(&format!("{head}{body}")), ["东江大桥通车"], "{head}");
         }
     }
 

@@ -297,7 +297,7 @@ fn ends_sentence(line: &[char]) -> bool {
 }
 
 /// Ends in a mark.
-fn ends_somehow(line: &[char]) -> bool {
+pub(super) fn ends_somehow(line: &[char]) -> bool {
     last_mark(line).is_some_and(|c| !c.is_alphanumeric())
 }
 
