@@ -44,15 +44,8 @@ done
 joint learnt language4 --keep 0,1,2,3 --epochs 8 --peak 2.5e-4 --teachers "${states[@]}"
 if [ ! -f "$work/anchored.safetensors" ]; then
     "$python" -m jianbao_training.sectors "$work/pack.npz" "$work/learnt.safetensors" "$work"/teacher[0-9].safetensors --tokenizer "$tokenizer"
-    # Sectors once more, held by what the other heads read and without; their mean; then those heads once more.
-    anchored() { # name, other options
-        local name=$1
-        shift
-        [ -f "$work/$name.safetensors" ] || "$python" -m jianbao_training.anchored "$work/pack.npz" "$work/$name.safetensors" \
-            --start "$work/learnt.safetensors" --tokenizer "$tokenizer" "${limit[@]}" "$@" 2>&1 | tee "$work/$name.log"
-    }
-    anchored held
-    anchored free --anchor 0 --seed 2
-    "$python" -m jianbao_training.average "$work/anchored.safetensors" "$work/held.safetensors" "$work/free.safetensors"
+    # Sectors once more, held by what the other heads read; then those heads once more.
+    "$python" -m jianbao_training.anchored "$work/pack.npz" "$work/anchored.safetensors" \
+        --start "$work/learnt.safetensors" --tokenizer "$tokenizer" "${limit[@]}" 2>&1 | tee "$work/anchored.log"
 fi
 joint fitted anchored --keep 0,1,2,3 --epochs 1 --peak 0 --heads-peak 2e-4 --noisy 0.4

@@ -76,8 +76,10 @@ pub struct Block {
 }
 
 impl Block {
-    fn new(line: &Line, kind: BlockKind) -> Self {
-        let is_heading = line.kind == LineKind::Short && kind == BlockKind::Body;
+    fn new(text: &[char], line: &Line, kind: BlockKind) -> Self {
+        let is_short = line.kind == LineKind::Short && kind == BlockKind::Body;
+        // `两路冷空气将南下，连续降雨！` is a paragraph.
+        let is_heading = is_short && !line::is_talk(line.span.of(text));
         Self {
             span: line.span,
             kind,
@@ -126,14 +128,16 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
     let lines = line::lines(text);
     let kinds = roles::roles(text, &lines, layout);
     let blocks = lines.iter().zip(kinds);
-    blocks.map(|(line, kind)| Block::new(line, kind)).collect()
+    blocks
+        .map(|(line, kind)| Block::new(text, line, kind))
+        .collect()
 }
 
 /// The blocks of text that is one article's body already: no headline is looked for.
 pub fn body_blocks(text: &[char]) -> Vec<Block> {
     line::lines(text)
         .into_iter()
-        .map(|line| Block::new(&line, roles::alone(line.kind)))
+        .map(|line| Block::new(text, &line, roles::alone(line.kind)))
         .collect()
 }
 
@@ -271,6 +275,21 @@ mod tests {
         ] {
             assert_eq!(titles(&format!("{head}{body}")), ["东江大桥通车"], "{head}");
         }
+    }
+
+    #[test]
+    fn a_paragraph_that_calls_is_no_heading() {
+        let text: Vec<char> =
+            "市气象台介绍，两路冷空气将合并南下，连续降雨！\n防寒提示！\n大家要注意添衣保暖。"
+                .chars()
+                .collect();
+        let article = titled(&text, "东江大降温");
+        let headings: Vec<String> = article
+            .headings
+            .iter()
+            .map(|span| span.text(&article.text))
+            .collect();
+        assert_eq!(headings, ["防寒提示！"]);
     }
 
     #[test]
