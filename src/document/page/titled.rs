@@ -110,17 +110,17 @@ fn is_labelled(text: &[char], above: &[Block]) -> bool {
 /// How much of a title stands at the beginning of a line, white space aside, and where that ends.
 fn said(text: &[char], line: Span, title: &[char]) -> (usize, usize) {
     let (mut said, mut end) = (0, line.start);
-    for at in line.start..line.end {
-        if text[at].is_whitespace() {
+    for (at, &c) in line.of(text).iter().enumerate() {
+        if c.is_whitespace() {
             continue;
         }
         if title
             .get(said)
-            .is_none_or(|&c| narrow(c) != narrow(text[at]))
+            .is_none_or(|&wanted| narrow(wanted) != narrow(c))
         {
             break;
         }
-        (said, end) = (said + 1, at + 1);
+        (said, end) = (said + 1, line.start + at + 1);
     }
     (said, end)
 }
