@@ -1,7 +1,7 @@
 //! One article, put together from places on its page.
 
 use super::{Reading, Span};
-use crate::text::fold::{fold_char, is_han};
+use crate::text::fold::{folded_head, is_han};
 use crate::text::patterns::PATTERNS;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -108,7 +108,7 @@ impl Article {
     /// What of the title is analysed: all but the name of a web site behind it (`大桥通车_东江网`).
     pub fn read_title(&self) -> Vec<char> {
         let mut title: Vec<char> = self.title.chars().collect();
-        let folded: String = title.iter().copied().map(fold_char).collect();
+        let folded = folded_head(&title, title.len());
         if let Some(site) = PATTERNS.site.find(&folded) {
             let kept = folded[..site.start()].chars().count();
             let said = title[..kept].iter().filter(|&&c| is_han(c)).count();

@@ -112,13 +112,8 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
     // One pending closing mark per open bracket, and where its quotation began.
     let mut open: Vec<(char, usize)> = Vec::new();
     while at < line.end {
-        let c = match text[at] {
-            turned @ ('“' | '‘') if is_turned(text, line, at) => {
-                closing_of(turned).unwrap_or(turned)
-            }
-            c => c,
-        };
-        if let Some(closing) = opening(text, line, at, &open) {
+        let c = turned(text, line, at).unwrap_or(text[at]);
+        if let Some(closing) = opening(text, line, (at, c), &open) {
             open.push((closing, at));
         } else if (is_closing(c) || c == '"')
             && let Some(depth) = open.iter().rposition(|&(closing, _)| same_mark(closing, c))
@@ -160,20 +155,26 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
     push(text, Span::new(start, line.end), out);
 }
 
-/// The mark that closes what `text[at]` opens. A straight quotation mark opens when none is open; after a digit
+/// The mark that closes what `c`, read at `at`, opens. A straight quotation mark opens when none is open; after a digit
 /// it is an inch.
-fn opening(text: &[char], line: Span, at: usize, open: &[(char, usize)]) -> Option<char> {
-    if text[at] != '"' {
-        return closing_of(text[at]).filter(|_| !is_turned(text, line, at));
+fn opening(
+    text: &[char],
+    line: Span,
+    (at, c): (usize, char),
+    open: &[(char, usize)],
+) -> Option<char> {
+    if c != '"' {
+        return closing_of(c);
     }
     let inch = at > line.start && text[at - 1].is_ascii_digit();
     (!inch && open.iter().all(|&(closing, _)| closing != '"')).then_some('"')
 }
 
-/// An opening mark in a closing one's place: `再次”拒绝“。`
-fn is_turned(text: &[char], line: Span, at: usize) -> bool {
+/// The closing mark in whose place an opening one stands: `再次”拒绝“。`
+fn turned(text: &[char], line: Span, at: usize) -> Option<char> {
     let next = text.get(at + 1).filter(|_| at + 1 < line.end);
-    matches!(text[at], '“' | '‘') && next.is_none_or(|&c| matches!(c, '。' | '，' | '、' | '；'))
+    let ends = next.is_none_or(|&c| matches!(c, '。' | '，' | '、' | '；'));
+    closing_of(text[at]).filter(|_| ends && matches!(text[at], '“' | '‘'))
 }
 
 /// All open quotations are closed by the marks that follow directly (or none is open). A bracket or a title in

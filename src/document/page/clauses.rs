@@ -2,7 +2,7 @@
 
 use super::line::is_enumerated;
 use super::table::is_table_row;
-use super::wrap::{Printed, ends_somehow};
+use super::wrap::{Printed, ends_somehow, put_together};
 use super::{line, seams};
 use crate::text::fold::{fold, folded_head};
 use crate::text::patterns::{PATTERNS, dateline_chars};
@@ -37,17 +37,7 @@ pub(super) fn read_on(text: &[char], lines: Vec<Printed>) -> Vec<Printed> {
                     .all(|pair| reads_on(text, &pair[0], &pair[1]))
         });
     }
-    let mut out: Vec<Printed> = Vec::with_capacity(lines.len());
-    for (line, goes_on) in lines
-        .into_iter()
-        .zip(std::iter::once(false).chain(continues))
-    {
-        match out.last_mut() {
-            Some(paragraph) if goes_on => paragraph.span.end = line.span.end,
-            _ => out.push(line),
-        }
-    }
-    out
+    put_together(lines, std::iter::once(false).chain(continues))
 }
 
 /// Lines that go on one after the other are looked at together, and stay as they are where that does not fit.

@@ -15,6 +15,7 @@ pub mod headline;
 mod interleave;
 mod jumps;
 pub mod line;
+mod parted;
 mod pieces;
 mod relaid;
 pub mod repair;

@@ -77,6 +77,14 @@ const CHANGE: f32 = 2.5;
 /// Lines together with those that go on with them.
 pub(super) fn unwrapped(text: &[char], lines: Vec<Printed>) -> Vec<Printed> {
     let continues = continuations(text, &lines);
+    put_together(lines, continues)
+}
+
+/// Of each line is said whether it goes on with the one before.
+pub(super) fn put_together(
+    lines: Vec<Printed>,
+    continues: impl IntoIterator<Item = bool>,
+) -> Vec<Printed> {
     let mut out: Vec<Printed> = Vec::with_capacity(lines.len());
     for (line, continues) in lines.into_iter().zip(continues) {
         match out.last_mut() {
