@@ -152,7 +152,7 @@ pub struct Opening {
 /// The dateline or credit that a (folded) line opens with.
 ///
 /// Without a date or names, a dateline must be set off by a mark, a space, a quotation or `记者`: `本报讯 记者从…` is one,
-/// `国家电网公司…` (电 as in 电网) is not.
+/// `国家电网公司…` (电 as in 电网) is not. Or a lead must follow it: `东江晚报讯昨天…`.
 pub fn opening(line: &str) -> Option<Opening> {
     let mut found = PATTERNS.dateline.iter().filter_map(|p| p.captures(line));
     found.find_map(|found| read(line, &found))
@@ -203,7 +203,10 @@ fn read(line: &str, found: &Captures<'_>) -> Option<Opening> {
     let comma = rest.starts_with(['，', ',']) && named;
     let set_off = whole.ends_with(|c: char| c.is_whitespace() || "：:】]）)〕".contains(c));
     let followed = alone || comma || rest.starts_with('“') || rest.starts_with("记者");
-    if !(sure || set_off || followed) {
+    // 本报讯昨天…, 东江晚报讯3月1日…: nothing between. 东江网讯飞… is none.
+    let ours = paper.is_some_and(|m| m.as_str().starts_with('本'));
+    let runs_on = whole.ends_with('讯') && (ours || PATTERNS.lead.is_match(rest));
+    if !(sure || set_off || followed || runs_on) {
         return None;
     }
     let span = |found: Match<'_>| {
@@ -250,8 +253,26 @@ mod tests {
     }
 
     #[test]
+    fn text_may_follow_at_once() {
+        for (dateline, rest) in [
+            ("本报讯", "因水管抢修，两个小区停水。"),
+            ("东江晚报讯", "昨天上午，大桥通车。"),
+            ("东江网讯", "3月1日，大桥通车。"),
+        ] {
+            let chars = dateline.chars().count();
+            assert_eq!(
+                dateline_chars(&format!("{dateline}{rest}")),
+                chars,
+                "{dateline}"
+            );
+        }
+    }
+
+    #[test]
     fn words_that_only_look_like_datelines() {
         for line in [
+            "东江网讯飞公司昨天发布新品。",
+            "本报讯问了三位医生。",
             "记者从国家电网了解到，今年用电量增长。",
             "南方电网广西电网公司发布消息。",
             "国家网络安全宣传周电信日活动举行",

@@ -9,4 +9,5 @@ mod gpu;
 mod hub;
 mod laws;
 mod quality;
+mod refusals;
 mod support;

@@ -85,6 +85,15 @@ def from_newspaper(article):
     return article["id"].startswith("rmrb")
 
 
+def is_han(c):
+    return "\u4e00" <= c <= "\u9fff"
+
+
+def misread(text, rng, share, characters):
+    """Characters taken for others, as bad scans do; marks and line ends stay."""
+    return "".join(rng.choice(characters) if is_han(c) and rng.random() < share else c for c in text)
+
+
 def fold(text):
     """Full-width letters and digits to half-width; the Rust side does this and more (`text/fold.rs`)."""
     return "".join(unicodedata.normalize("NFKC", c) if "０" <= c <= "ｚ" and c.isalnum() else c for c in text)

@@ -17,7 +17,7 @@ import sys
 
 import numpy as np
 
-from .data import for_repair, from_newspaper, held_out, rows, simplified_to_traditional
+from .data import for_repair, from_newspaper, held_out, misread, rows, simplified_to_traditional
 from .prepare import write, write_page
 from .trees import SEED, export, fit, held_out_figures
 
@@ -27,11 +27,6 @@ HEADING = re.compile(r"([^。！？：“”]{6,22})[。！？](?=.{40})")    # 
 TERMINAL = "。！？”’；：…）)》"
 TRADITIONAL = simplified_to_traditional()
 LOOKALIKE = "日曰目自白百人入八大太天夫未末土士己已巳干千于王玉主贝见刀力万方"
-
-
-def misread(text, rng, share):
-    """Characters taken for others, as bad scans do; line ends stay."""
-    return "".join(rng.choice(LOOKALIKE) if "\u4e00" <= c <= "\u9fff" and rng.random() < share else c for c in text)
 
 
 def cut_place(paragraph, rng):
@@ -116,7 +111,7 @@ def torn_pages(articles, out, pages, rng):
             if lines and (blank or kind == "title"):
                 lines.append("")
             line_of[key] = len(lines)
-            text = misread(text, rng, noise)
+            text = misread(text, rng, noise, LOOKALIKE)
             lines.append(text.translate(TRADITIONAL) if traditional else text)
         rest_of = lambda key: [line_of[joins[key]]] if key in joins else []
         gold = [dict(body=[[line_of[key]] + rest_of(key) for key in reading]) for reading in gold_keys]
@@ -127,7 +122,7 @@ def misread_pages(source, out, rng, pages):
     """The first pages of `source` with misread characters; line numbers stay, so the gold does."""
     out.mkdir(parents=True, exist_ok=True)
     for page in sorted(source.glob("page-*.txt"))[:pages]:
-        (out / page.name).write_text(misread(page.read_text(encoding="utf8"), rng, 0.02), encoding="utf8")
+        (out / page.name).write_text(misread(page.read_text(encoding="utf8"), rng, 0.02, LOOKALIKE), encoding="utf8")
         (out / page.name).with_suffix(".gold.json").write_text(page.with_suffix(".gold.json").read_text(encoding="utf8"), encoding="utf8")
 
 

@@ -13,17 +13,9 @@ import subprocess
 import sys
 import tempfile
 
-from .data import SECTORS, rows, simplified_to_traditional
+from .data import SECTORS, is_han, misread, rows, simplified_to_traditional
 
 SEED, RESAMPLES, NOISE = 17, 2000, 0.03
-
-
-def is_han(c):
-    return "\u4e00" <= c <= "\u9fff"
-
-
-def misread(text, rng, characters):
-    return "".join(rng.choice(characters) if is_han(c) and rng.random() < NOISE else c for c in text)
 
 
 def perturbed_extract(gold, article, change):
@@ -83,7 +75,7 @@ def main():
     table, characters = simplified_to_traditional(), [c for r in dev.values() for c in r["text"] if is_han(c)]
     conditions = {
         "as it is": (lambda t: t, True), "no titles": (lambda t: t, False),
-        "3 % misread": (lambda t: misread(t, random.Random(f"{SEED}{t[:40]}"), characters), True),
+        "3 % misread": (lambda t: misread(t, random.Random(f"{SEED}{t[:40]}"), NOISE, characters), True),
         "Traditional": (lambda t: t.translate(table), True),
     }
     print("| | " + " | ".join(["sector", "with also", "macro-F1", "ROUGE-1", "ROUGE-2", "hit@3", "keywords exact", "relaxed"]) + " |")

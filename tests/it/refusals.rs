@@ -1,0 +1,197 @@
+//! What is refused: one message that names the file and the way out, an exit code of its own, nothing on standard output.
+
+use crate::support::{jianbao, tiny_copy};
+use std::fs;
+
+#[test]
+fn bad_input_gives_one_message_a_way_out_and_nothing_on_stdout() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("empty.txt"), "").unwrap();
+    fs::write(path("blank.txt"), " \n\u{3000}\n").unwrap();
+    fs::write(path("page.pdf"), "%PDF-1.7 \u{0}\u{1}").unwrap();
+    fs::write(
+        path("noise.bin"),
+        (0..9000u32)
+            .map(|i| (i.wrapping_mul(2654435761) >> 11) as u8)
+            .collect::<Vec<_>>(),
+    )
+    .unwrap();
+    fs::write(path("large.txt"), "大".repeat(1000)).unwrap();
+    fs::write(path("good.txt"), "今天，东江大桥通车。").unwrap();
+    fs::write(
+        path("gbk.txt"),
+        encoding_rs::GB18030.encode("今天，东江大桥通车。").0,
+    )
+    .unwrap();
+    fs::write(
+        path("sectors.toml"),
+        "[[sector]]\nkey='a'\nlabel='甲'\ntext='甲'\ncolour='red'\n",
+    )
+    .unwrap();
+    let good = path("good.txt");
+    let cases: Vec<(Vec<String>, i32, &str)> = vec![
+        (vec![path("missing.txt")], 3, "does not exist"),
+        (vec![path("")], 3, "is a folder"),
+        (vec![path("empty.txt")], 3, "is empty"),
+        (vec![path("blank.txt")], 3, "is empty"),
+        (vec![path("page.pdf")], 3, "PDF"),
+        (vec![path("noise.bin")], 3, "not text"),
+        (
+            vec![path("large.txt"), "--max-bytes".into(), "1K".into()],
+            3,
+            "larger than 1024 bytes",
+        ),
+        (
+            vec![path("gbk.txt"), "--encoding".into(), "utf-8".into()],
+            3,
+            "as utf-8",
+        ),
+        (
+            vec![good.clone(), "--model".into(), path("nowhere")],
+            4,
+            "no model folder",
+        ),
+        (
+            vec![good.clone(), "--model".into(), path("")],
+            4,
+            "config.json",
+        ),
+        (
+            vec![good.clone(), "--model".into(), "hf:only-an-owner".into()],
+            2,
+            "OWNER/REPO",
+        ),
+        (
+            vec![good.clone(), "--sectors".into(), path("sectors.toml")],
+            2,
+            "colour",
+        ),
+        (
+            vec![good.clone(), "--sectors".into(), path("none.toml")],
+            2,
+            "none.toml",
+        ),
+        (
+            vec![good.clone(), "-o".into(), path("no/such/folder.json")],
+            6,
+            "cannot be written",
+        ),
+        (
+            vec![good.clone(), "--sentences".into(), "0".into()],
+            2,
+            "--sentences",
+        ),
+        (
+            vec![good.clone(), "--encoding".into(), "klingon".into()],
+            2,
+            "no such encoding",
+        ),
+    ];
+    for (arguments, code, message) in cases {
+        let output = jianbao()
+            .arg("summarize")
+            .args(&arguments)
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(output.stdout.is_empty(), "{arguments:?}");
+        assert!(
+            stderr.to_lowercase().contains(&message.to_lowercase()),
+            "{arguments:?}: {stderr}"
+        );
+        assert_eq!(
+            stderr.matches("error:").count(),
+            1,
+            "{arguments:?}: {stderr}"
+        );
+        assert!(!stderr.contains("panicked"), "{stderr}");
+    }
+}
+
+#[cfg(not(feature = "cuda"))]
+#[test]
+fn a_device_that_is_not_there_is_refused() {
+    let output = jianbao()
+        .args(["summarize", "-", "--device", "cuda"])
+        .write_stdin("今天，东江大桥通车。")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(5));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("--features cuda"));
+}
+
+#[test]
+fn damaged_models_are_refused_with_exit_code_4() {
+    type Damage = fn(&std::path::Path);
+    let cases: [(&str, Damage, &str); 7] = [
+        (
+            "truncated weights",
+            |f| {
+                let b = fs::read(f.join("model.safetensors")).unwrap();
+                fs::write(f.join("model.safetensors"), &b[..b.len() / 2]).unwrap();
+            },
+            "safetensors",
+        ),
+        (
+            "no weights",
+            |f| fs::remove_file(f.join("model.safetensors")).unwrap(),
+            "model.safetensors",
+        ),
+        (
+            "weights of nothing",
+            |f| fs::write(f.join("model.safetensors"), b"").unwrap(),
+            "safetensors",
+        ),
+        (
+            "huge header",
+            |f| fs::write(f.join("model.safetensors"), u64::MAX.to_le_bytes()).unwrap(),
+            "safetensors",
+        ),
+        (
+            "no JSON",
+            |f| fs::write(f.join("config.json"), "{").unwrap(),
+            "config.json",
+        ),
+        (
+            "another shape",
+            |f| {
+                let c = fs::read_to_string(f.join("config.json")).unwrap();
+                fs::write(
+                    f.join("config.json"),
+                    c.replace("\"hidden_size\": 16", "\"hidden_size\": 32"),
+                )
+                .unwrap();
+            },
+            "shape",
+        ),
+        (
+            "tampered",
+            |f| {
+                fs::write(
+                    f.join("SHA256SUMS"),
+                    format!("{}  vocab.txt\n", "0".repeat(64)),
+                )
+                .unwrap();
+            },
+            "checksum",
+        ),
+    ];
+    for (name, damage, message) in cases {
+        let model = tiny_copy();
+        damage(model.path());
+        let output = jianbao()
+            .args(["summarize", "-", "--model"])
+            .arg(model.path())
+            .write_stdin("今天，东江大桥通车。")
+            .output()
+            .unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(4), "{name}: {stderr}");
+        assert!(
+            output.stdout.is_empty() && stderr.contains(message) && stderr.contains("hint:"),
+            "{name}: {stderr}"
+        );
+    }
+}
