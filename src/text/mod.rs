@@ -1,5 +1,6 @@
 //! Characters and words: folding, segmentation, word lists.
 
+pub mod dateline;
 pub mod dictionary;
 pub mod document_frequency;
 pub mod fold;

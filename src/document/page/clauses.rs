@@ -4,8 +4,9 @@ use super::line::is_enumerated;
 use super::table::is_table_row;
 use super::wrap::{Printed, ends_somehow, put_together};
 use super::{line, seams};
+use crate::text::dateline::dateline_chars;
 use crate::text::fold::{fold, folded_head};
-use crate::text::patterns::{PATTERNS, dateline_chars};
+use crate::text::patterns::PATTERNS;
 
 /// A longer line is a paragraph, which may be cut in mid-sentence.
 const MAX_CLAUSE_CHARS: usize = 48;

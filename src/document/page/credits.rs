@@ -2,9 +2,10 @@
 
 use super::line;
 use crate::document::{Dateline, Span};
+use crate::text::dateline;
 use crate::text::fold::{fold, folded_head, is_han};
 use crate::text::names::are_names;
-use crate::text::patterns::{self, PATTERNS};
+use crate::text::patterns::PATTERNS;
 
 /// What of a paragraph is looked at for a dateline.
 const HEAD_CHARS: usize = 160;
@@ -25,7 +26,7 @@ pub(super) fn opening(paragraph: &[char]) -> Opening {
     let mut out = Opening::default();
     let head = fold(&paragraph[..paragraph.len().min(HEAD_CHARS)]);
     let folded: String = head.iter().collect();
-    if let Some(found) = patterns::opening(&folded) {
+    if let Some(found) = dateline::opening(&folded) {
         // Folding keeps every place: what was found stands there as printed.
         let printed = |part: Span| part.text(paragraph).trim().to_owned();
         out.chars = found.chars + blank(&paragraph[found.chars..]);

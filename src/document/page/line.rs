@@ -8,9 +8,10 @@ use super::wrap::{self, Printed};
 use crate::document::Span;
 use crate::document::markup::without_markdown;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
+use crate::text::dateline::opening;
 use crate::text::fold::{fold, folded_head, is_han};
 use crate::text::names::are_names;
-use crate::text::patterns::{PATTERNS, opening};
+use crate::text::patterns::PATTERNS;
 
 /// What a line is by its own looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

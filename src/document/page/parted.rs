@@ -5,8 +5,9 @@ use super::line::{MAX_HEADLINE_CHARS, PATTERN_CHARS};
 use super::wrap::Printed;
 use crate::document::Span;
 use crate::document::sentence::is_closing;
+use crate::text::dateline::dateline_chars;
 use crate::text::fold::folded_head;
-use crate::text::patterns::{PATTERNS, dateline_chars};
+use crate::text::patterns::PATTERNS;
 use regex::Regex;
 
 /// Shorter ones in brackets are labels (`【记者手记】`).

@@ -3,8 +3,9 @@
 use super::{Block, BlockKind, assemble, body_blocks, line, seams};
 use crate::document::article::MIN_TITLE_HAN;
 use crate::document::{Article, Span};
+use crate::text::dateline::dateline_chars;
 use crate::text::fold::{fold, fold_char, folded_head, is_han};
-use crate::text::patterns::{PATTERNS, dateline_chars};
+use crate::text::patterns::PATTERNS;
 use std::cmp::Reverse;
 
 /// Before what follows a web page's title, and not the title in its text: `大桥通车_东江网`, `大桥通车_雨雪`. Nothing is cut here but
