@@ -29,8 +29,8 @@ use std::collections::BTreeSet;
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
 
-/// Of an article's text, what training the sector head reads.
-const SECTOR_CHARS: usize = 1200;
+/// Of an article's text, what the language model and the sector head learn from.
+const MOST_CHARS: usize = 12_000;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -120,7 +120,7 @@ fn round(features: &[f32]) -> Vec<f64> {
 fn ngram_counts(row: &Value) -> Value {
     let (title, text) = read(row);
     let (title, text) = (fold(&title), fold(&text));
-    let opening = &text[..text.len().min(SECTOR_CHARS)];
+    let opening = &text[..text.len().min(MOST_CHARS)];
     json!({
         "id": row["id"],
         "title": title.iter().collect::<String>(),

@@ -30,8 +30,8 @@ joint() { # name, start, other options
 # A GPU has room for several at once; two cores have not.
 both() { if $together; then "$@" & else "$@"; fi; }
 
-both language 6 0,1,2,3,4,5 12
-both language 4 0,1,2,5 12
+both language 6 0,1,2,3,4,5 9
+both language 4 0,1,2,5 11
 wait
 for seed in $teachers; do
     both joint "teacher$seed" language6 --epochs 5 --seed "$seed"

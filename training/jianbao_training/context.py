@@ -22,7 +22,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .data import UNTITLED_SHARE, own_extracts, rows
-from .extracts import ALSO, HELD_OUT, UNTITLED, among, best_keys, squeeze
+from .extracts import HELD_OUT, UNTITLED, among, best_keys, squeeze, wanted
 
 SEED = 17
 SHAPE = dict(hidden=128, layers=2, attention_heads=4, last_hidden=64)
@@ -134,10 +134,8 @@ class Article:
         self.id, self.sentences, self.numbers, self.keys = row["id"], row["sentences"], row["numbers"], row["keys"]
         self.chosen = [gold["sentences"][k] for k in gold["sum"]]
         self.wanted = [key.lower() for key in gold["kw"]]
-        named = (self.chosen, [gold["sentences"][k] for k in gold.get("also", [])])
-        chosen, also = (torch.tensor(among(self.sentences, sentences)) for sentences in named)
-        self.salience = Items(row, "salience", chosen + ALSO * also * (1 - chosen))
-        self.keyword = Items(row, "keyword", torch.tensor([float(key in self.wanted) for key in self.keys]))
+        salient, named = wanted(gold, self.sentences, self.keys)
+        self.salience, self.keyword = Items(row, "salience", salient), Items(row, "keyword", named)
 
 
 def batch_of(items):

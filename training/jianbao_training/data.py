@@ -29,12 +29,17 @@ def own_labels():
 
 
 def own_extracts(news):
-    """Our own labels in the form of `extracts/train.jsonl`; `also` names sentences that could have been taken."""
+    """Our own labels in the form of `extracts/train.jsonl`; `also` names sentences that could have been taken, `again` holds the
+    further readings of an article that was read more than once."""
     out = {}
     for r in own_labels():
         cut = [news[r["id"]]["text"][a:b] for a, b in r["sum"] + r["also"]]
         chosen = len(r["sum"])
-        out[r["id"]] = dict(id=r["id"], sentences=cut, sum=list(range(chosen)), also=list(range(chosen, len(cut))), kw=r["kw"])
+        reading = dict(id=r["id"], sentences=cut, sum=list(range(chosen)), also=list(range(chosen, len(cut))), kw=r["kw"])
+        if r["id"] in out:
+            out[r["id"]]["again"].append(reading)
+        else:
+            out[r["id"]] = dict(reading, again=[])
     return out
 
 
@@ -45,7 +50,8 @@ def sector_labels(shared_data, held_out=False):
 
     One in nine of the articles whose only reading is one of title and lead is `held_out`: the 400 development articles
     alone tell no two models apart."""
-    given, of_whole_articles, labels = rows(shared_data / "sectors/train.jsonl"), own_labels(), {}
+    given, labels = rows(shared_data / "sectors/train.jsonl"), {}
+    of_whole_articles = [r for r in own_labels() if "sector" in r]
     for r in given + rows(OWN_SECTORS):
         labels.setdefault(r["id"], []).append(r)
     for r in of_whole_articles:

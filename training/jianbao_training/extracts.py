@@ -29,6 +29,18 @@ def best_keys(keys, scores):
     return out
 
 
+def wanted(gold, sentences, keys):
+    """How far each sentence and each key is wanted, 0 to 1: the mean over all readings of the article."""
+    salient, named = torch.zeros(len(sentences)), torch.zeros(len(keys))
+    readings = [gold, *gold.get("again", [])]
+    for reading in readings:
+        chosen, also = (torch.tensor(among(sentences, [reading["sentences"][i] for i in reading.get(k, [])])) for k in ("sum", "also"))
+        salient += (chosen + ALSO * also * (1 - chosen)) / len(readings)
+        kw = {k.lower() for k in reading["kw"]}
+        named += torch.tensor([float(key in kw) for key in keys]) / len(readings)
+    return salient, named
+
+
 class Places:
     """Character ranges of a text → ranges of its tokens, counted from `base`."""
 
@@ -67,7 +79,4 @@ class Article:
         self.places, self.owner = torch.tensor(places), torch.tensor(owner)
         # Half precision: some thousand articles have millions of candidates.
         self.keyword = torch.tensor([c["features"] for c in keep], dtype=torch.float16)
-        wanted = {k.lower() for k in gold["kw"]}
-        self.is_keyword = torch.tensor([float(key in wanted) for key in self.keys])
-        chosen, also = (torch.tensor(among(self.printed, [gold["sentences"][i] for i in gold.get(k, [])])) for k in ("sum", "also"))
-        self.is_salient = chosen + ALSO * also * (1 - chosen)
+        self.salient, self.named = wanted(gold, self.printed, self.keys)

@@ -61,6 +61,9 @@ def main():
     base = dequantise(load_file(a.start))
     encoder.take_layers(base, keep)
     head.load_state_dict({k: base["lm." + k] for k in head.state_dict()})
+    if device.type == "cuda":
+        for layer in encoder.layer:
+            layer.compile()   # what is done element by element is bound by memory: fused, it is read and written once
     parameters = [*encoder.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(parameters, lr=PEAK, betas=(0.9, 0.98), weight_decay=0.01, fused=True)
     inside = BLOCK - 1

@@ -95,7 +95,7 @@ def compact(line):
     numbers, keys, sentence_features, key_features = told
     a = Article(row, gold, TOKENIZER)
     number, keep_all = {key: k for k, key in enumerate(a.keys)}, row["id"] in whole
-    owner, places, right = a.owner.numpy(), a.places.numpy().reshape(-1, 2), a.is_keyword.numpy()
+    owner, places, right = a.owner.numpy(), a.places.numpy().reshape(-1, 2), a.named.numpy()
     present = np.zeros(len(a.keys), bool)
     present[owner[keep_all | (places[:, 1] <= len(a.title_ids[:MAX_TITLE]) + MAX_BODY)]] = True
     known = [k for k, key in enumerate(keys) if key in number and present[number[key]]]
@@ -109,8 +109,8 @@ def compact(line):
     place[asked] = np.arange(len(asked))
     kept = place[owner] >= 0
     ragged = {"title": (a.title_ids[:MAX_TITLE], np.uint16), "body": (a.body_ids[:None if keep_all else MAX_BODY], np.uint16),
-              "sentence": (a.sentences.numpy().reshape(-1, 2), np.int16), "sentence.chosen": (a.is_salient.numpy(), np.float16),
-              "place": (places[kept], np.int16), "place.owner": (place[owner[kept]], np.int16), "candidate.right": (right[asked], np.uint8),
+              "sentence": (a.sentences.numpy().reshape(-1, 2), np.int16), "sentence.chosen": (a.salient.numpy(), np.float16),
+              "place": (places[kept], np.int16), "place.owner": (place[owner[kept]], np.int16), "candidate.right": (right[asked], np.float16),
               "candidate.weight": (np.where(likely[asked], 1.0, len(others) / max(1, len(some))), np.float16),
               "context.sentence": (numbers, np.int16), "context.candidate": (place[told_keys], np.int16)}
     features = {"salience": a.salience.numpy().astype(np.float16), "keyword": a.keyword.numpy()[asked],
