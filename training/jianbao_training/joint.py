@@ -39,6 +39,7 @@ WARM = 0.06
 DROPOUT = 0.2
 NOISY, UNTITLED = 0.15, 0.25
 WORKERS = 4
+HALFWAY = 60               # articles of each part that are looked at halfway
 FIRST_SEED = 17            # of heads as they begin: models that differ in their seed only can be averaged
 LOWEST = -12.0             # as in src/analysis/context.rs
 FROM_TEACHERS = 0.6        # of a loss
@@ -281,7 +282,8 @@ def start_from(model, tensors, keep):
 
 def resume_heads(model, tensors):
     """What a finished model has beside its encoder, once the spreads of features are known."""
-    of = lambda name: {k[len(name):]: v for k, v in tensors.items() if k.startswith(name)}
+    device = model.heads.ngram_share.device
+    of = lambda name: {k[len(name):]: v.to(device) for k, v in tensors.items() if k.startswith(name)}
     for name in ("salience", "keyword", "continuation"):
         getattr(model.heads, name).resume(of(f"head.{name}."))
     for kind, head in model.together.items():
@@ -406,9 +408,9 @@ def main():
             mean = dict(zip(losses, (round(x, 3) for x in torch.stack(sums).mean(0).tolist())))
             print(f"step {step}/{total} {mean} {(time.time() - began) / step:.3f} s/step", flush=True)
             sums = []
-        if progress >= said_at + 0.5:
+        if progress >= said_at + 0.5 and progress < 1:
             said_at = progress
-            print(json.dumps(evaluate(model, pack, device, scorer, a.limit)), flush=True)
+            print(json.dumps(evaluate(model, pack, device, scorer, a.limit or HALFWAY)), flush=True)
     print(json.dumps(evaluate(model, pack, device, scorer, a.limit)), flush=True)
     heads = exported(model)
     context = {f"head.context.{kind}.{k}": v.cpu().contiguous() for kind, head in model.together.items() for k, v in head.exported().items()}
