@@ -34,14 +34,14 @@ both language 6 0,1,2,3,4,5 9
 both language 4 0,1,2,5 11
 wait
 for seed in $teachers; do
-    both joint "teacher$seed" language6 --epochs 5 --seed "$seed"
+    both joint "teacher$seed" language6 --epochs 3.4 --seed "$seed"
 done
 wait
 states=()
 for seed in $teachers; do
     states+=("$work/teacher$seed.state.pt")
 done
-joint learnt language4 --keep 0,1,2,3 --epochs 8 --peak 2.5e-4 --teachers "${states[@]}"
+joint learnt language4 --keep 0,1,2,3 --epochs 5.4 --peak 2.5e-4 --teachers "${states[@]}"
 if [ ! -f "$work/anchored.safetensors" ]; then
     "$python" -m jianbao_training.sectors "$work/pack.npz" "$work/learnt.safetensors" "$work"/teacher[0-9].safetensors --tokenizer "$tokenizer"
     # Sectors once more, held by what the other heads read; then those heads once more.
