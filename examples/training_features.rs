@@ -4,7 +4,7 @@
 //!
 //! ```text
 //! training_features articles [IDF_TABLE] < articles.jsonl   sentences and keyword candidates of each article
-//! training_features ngrams < articles.jsonl                 opening, rows and counts of the n-gram table (with title, without)
+//! training_features ngrams < articles.jsonl                 text, rows and counts of the n-gram table (with title, without)
 //! training_features words < articles.jsonl                  the distinct words of each article
 //! training_features borders < articles.jsonl                rows of each paragraph's beginning and end in the tables of borders
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
@@ -120,11 +120,11 @@ fn round(features: &[f32]) -> Vec<f64> {
 fn ngram_counts(row: &Value) -> Value {
     let (title, text) = read(row);
     let (title, text) = (fold(&title), fold(&text));
-    let opening = &text[..text.len().min(MOST_CHARS)];
+    let learnt = &text[..text.len().min(MOST_CHARS)];
     json!({
         "id": row["id"],
         "title": title.iter().collect::<String>(),
-        "text": opening.iter().collect::<String>(),
+        "text": learnt.iter().collect::<String>(),
         "titled": ngrams::counts(&title, &text),
         "untitled": ngrams::counts(&[], &text),
     })
