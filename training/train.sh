@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Trains the embedded model from the base weights: one command. Some two hours on two CPU cores around `learn.sh`,
-# which takes half an hour on a GPU and eight hours without.
+# which takes half an hour on a GPU and ten hours without.
 #   training/train.sh [WORK_DIR]     (default: ~/.cache/jianbao-training; an interrupted run goes on from there)
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
