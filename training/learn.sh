@@ -27,6 +27,12 @@ joint() { # name, start, other options
     [ -f "$work/$name.safetensors" ] || "$python" -m jianbao_training.joint "$work/pack.npz" "$work/$name.safetensors" \
         --start "$work/$start.safetensors" --tokenizer "$tokenizer" --tools "$tools" "${limit[@]}" "$@" 2>&1 | tee "$work/$name.log"
 }
+sectors() { # name, other options: sectors once more, by labels
+    local name=$1
+    shift
+    [ -f "$work/$name.safetensors" ] || "$python" -m jianbao_training.anchored "$work/pack.npz" "$work/$name.safetensors" \
+        --start "$work/learnt.safetensors" --tokenizer "$tokenizer" "${limit[@]}" "$@" 2>&1 | tee "$work/$name.log"
+}
 # A GPU has room for several at once; two cores have not.
 both() { if $together; then "$@" & else "$@"; fi; }
 
@@ -44,13 +50,11 @@ done
 joint learnt language4 --keep 0,1,2,3 --epochs 5.4 --peak 2.5e-4 --teachers "${states[@]}"
 if [ ! -f "$work/anchored.safetensors" ]; then
     "$python" -m jianbao_training.sectors "$work/pack.npz" "$work/learnt.safetensors" "$work"/teacher[0-9].safetensors --tokenizer "$tokenizer"
-    # Sectors once more, held by what the other heads read; then those heads once more.
-    "$python" -m jianbao_training.anchored "$work/pack.npz" "$work/anchored.safetensors" \
-        --start "$work/learnt.safetensors" --tokenizer "$tokenizer" "${limit[@]}" 2>&1 | tee "$work/anchored.log"
 fi
-# The same without an anchor, and two fifths of it in the mean of both: better sectors than either.
-[ -f "$work/free.safetensors" ] || "$python" -m jianbao_training.anchored "$work/pack.npz" "$work/free.safetensors" \
-    --start "$work/learnt.safetensors" --tokenizer "$tokenizer" --anchor 0 "${limit[@]}" 2>&1 | tee "$work/free.log"
+# Held by what the other heads read, and without an anchor: the mean of both, two fifths of the free one, has better sectors
+# than either. Then the other heads once more.
+sectors anchored
+sectors free --anchor 0
 [ -f "$work/mean.safetensors" ] || "$python" -m jianbao_training.mean "$work/mean.safetensors" \
     "$work/anchored.safetensors" "$work/free.safetensors" --share 0.4
 joint fitted mean --keep 0,1,2,3 --epochs 1 --peak 0 --heads-peak 2e-4 --noisy 0.4

@@ -3,8 +3,9 @@
 usage: python -m jianbao_training.context WORK SHARED MODEL_DIR [--held-out N]
 
 Reads WORK/context.feat.jsonl, context_untitled.feat.jsonl and context_dev.feat.jsonl (`training_features context`: what the
-finished encoder and its heads say of every labelled article, of some without their titles), trains both heads in some minutes, prints figures for held-out
-articles, and puts the heads into MODEL_DIR. The encoder stays as it is. Rust twins: `src/analysis/context.rs` (features),
+finished encoder and its heads say of every labelled article, of some without their titles), trains both heads in some minutes
+(that of sentences at last by the worth of whole summaries, `sets.py`), prints figures for held-out articles, and puts the heads
+into MODEL_DIR. The encoder stays as it is. Rust twins: `src/analysis/context.rs` (features),
 `src/encoder/candle/context.rs` (network), `src/model/context.rs` (layout).
 """
 
@@ -22,7 +23,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from .data import UNTITLED_SHARE, own_extracts, rows
-from .extracts import HELD_OUT, UNTITLED, among, best_keys, squeeze, wanted
+from .extracts import HELD_OUT, UNTITLED, among, best_keys, readings_of, squeeze, wanted
 from .sets import Sets
 
 SEED = 17
@@ -130,6 +131,10 @@ class Items:
         self.features = torch.tensor(part["features"]).view(len(self.own), -1)
         self.vectors, self.article = numbers_of(part["vectors"]).view(-1, WIDTH).half(), numbers_of(row["article"])
 
+    def usable(self):
+        """Is there a choice to learn from?"""
+        return len(self.own) > 3 and bool(self.target.any())
+
 
 class Article:
     """One labelled article; an unlabelled place in it has target 0."""
@@ -140,7 +145,7 @@ class Article:
         self.wanted = [key.lower() for key in gold["kw"]]
         salient, named = wanted(gold, self.sentences, self.keys)
         self.salience, self.keyword = Items(row, "salience", salient), Items(row, "keyword", named)
-        self.readings = [gold, *gold.get("again", [])]
+        self.readings = readings_of(gold)
 
     def sets(self):
         return Sets(self.sentences, self.salience.own, self.salience.target, self.readings)
@@ -179,6 +184,15 @@ def of_one_length(items, length, size, rng):
     return batches
 
 
+def descend(head, optimizer, rate, loss):
+    """One step of training."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+    loss.backward()
+    nn.utils.clip_grad_norm_(head.parameters(), 1.0)
+    optimizer.step(), optimizer.zero_grad()
+
+
 def averaged(kind, articles, untitled, held_out):
     """The mean of all runs of `EPOCHS`."""
     heads = [train(kind, articles, untitled, held_out, epochs) for epochs in EPOCHS[kind]]
@@ -191,7 +205,7 @@ def train(kind, articles, untitled, held_out, epochs, seed=SEED):
     """`untitled` has some of the articles without their titles, by id."""
     torch.manual_seed(seed)
     rng = random.Random(seed)
-    usable = lambda articles: [(a, x) for a, x in ((a, getattr(a, kind)) for a in articles) if len(x.own) > 3 and x.target.any()]
+    usable = lambda articles: [(a, x) for a, x in ((a, getattr(a, kind)) for a in articles) if x.usable()]
     items, unseen = [x for _, x in usable(articles)], [x for _, x in usable(held_out)]
     without = {a.id: x for a, x in usable(untitled.values())}
     ids = [a.id for a, _ in usable(articles)]
@@ -204,12 +218,8 @@ def train(kind, articles, untitled, held_out, epochs, seed=SEED):
         batches = of_one_length(seen_as, lambda x: len(x.own) + 6 * rng.random(), BATCH, rng)
         seen = 0.0
         for batch in batches:
-            for group in optimizer.param_groups:
-                group["lr"] = PEAK * min(1, (step + 1) / 100) * max(0.01, 1 - step / total)
             loss = loss_of(kind, head, batch)
-            loss.backward()
-            nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-            optimizer.step(), optimizer.zero_grad()
+            descend(head, optimizer, PEAK * min(1, (step + 1) / 100) * max(0.01, 1 - step / total), loss)
             seen, step = seen + loss.item(), step + 1
         head.eval()
         with torch.no_grad():
@@ -223,23 +233,19 @@ def by_sets(head, articles, untitled):
     """The head of salience learns on, from what each summary of three sentences is worth."""
     torch.manual_seed(SEED)
     rng = random.Random(SEED)
-    usable = [a for a in articles if len(a.salience.own) > 3 and a.salience.target.any()]
+    usable = [a for a in articles if a.salience.usable()]
     seen_as = [untitled[a.id] if a.id in untitled and rng.random() < SETS_UNTITLED else a for a in usable]
     batches = of_one_length(seen_as, lambda a: len(a.salience.own) + 6 * rng.random(), BATCH, rng)
     optimizer = torch.optim.AdamW(head.parameters(), lr=SETS_PEAK, weight_decay=DECAY)
     head.train()
     seen = 0.0
     for step, batch in enumerate(batches):
-        for group in optimizer.param_groups:
-            # Down to half of it: what was shipped is the first of two passes, the better one on the development articles.
-            group["lr"] = SETS_PEAK * min(1, (step + 1) / 100) * (1 - step / len(batches) / 2)
         inputs, target = batch_of([a.salience for a in batch])
         scores = head(*inputs)
         sets = sum(a.sets().loss(row) for row, a in zip(scores, batch)) / len(batch)
         loss = sets + SETS_SOFTMAX * share_loss(scores, target, inputs[-1])
-        loss.backward()
-        nn.utils.clip_grad_norm_(head.parameters(), 1.0)
-        optimizer.step(), optimizer.zero_grad()
+        # Down to half of it: what was shipped is the first of two passes, the better one on the development articles.
+        descend(head, optimizer, SETS_PEAK * min(1, (step + 1) / 100) * (1 - step / len(batches) / 2), loss)
         seen += loss.item()
     print(f"salience by sets: {len(batches)} steps, loss {seen / max(1, len(batches)):.4f}", flush=True)
     return head.eval()

@@ -29,10 +29,15 @@ def best_keys(keys, scores):
     return out
 
 
+def readings_of(gold):
+    """All readings of an article: the first, and what others read in it."""
+    return [gold, *gold.get("again", [])]
+
+
 def wanted(gold, sentences, keys):
     """How far each sentence and each key is wanted, 0 to 1: the mean over all readings of the article."""
     salient, named = torch.zeros(len(sentences)), torch.zeros(len(keys))
-    readings = [gold, *gold.get("again", [])]
+    readings = readings_of(gold)
     for reading in readings:
         chosen, also = (torch.tensor(among(sentences, [reading["sentences"][i] for i in reading.get(k, [])])) for k in ("sum", "also"))
         salient += (chosen + ALSO * also * (1 - chosen)) / len(readings)

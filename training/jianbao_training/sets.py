@@ -46,15 +46,15 @@ class Sets:
         likely = own.argsort(descending=True)[:LIKELY].tolist()
         chosen = [k for k in target.argsort(descending=True).tolist() if target[k] > 0 and k not in likely]
         self.pool = torch.tensor(sorted(likely + chosen[:MOST - len(likely)]))
-        triples, printed = TRIPLES[len(self.pool)], [sentences[k] for k in self.pool.tolist()]
+        triples, printed = TRIPLES[len(self.pool)], [squeeze(sentences[k]) for k in self.pool.tolist()]
         worth = torch.zeros(len(triples))
         for reading in readings:
-            chosen = [reading["sentences"][k] for k in sorted(reading["sum"])]
-            hits, said = torch.tensor(among(printed, chosen))[triples].mean(1), "".join(map(squeeze, chosen))
-            worth += HITS * hits + sum(share * rouge(list(map(squeeze, printed)), triples, said, n) for n, share in ROUGE.items())
-        self.worth = (worth / len(readings)).half()
+            chosen = [squeeze(reading["sentences"][k]) for k in sorted(reading["sum"])]
+            worth += HITS * torch.tensor(among(printed, chosen))[triples].mean(1)
+            worth += sum(share * rouge(printed, triples, "".join(chosen), n) for n, share in ROUGE.items())
+        self.worth = worth / len(readings)
 
     def loss(self, scores):
         """Cross entropy of the sets by their worth with the sets by `scores`, (sentences,)."""
         likelihood = scores[self.pool][TRIPLES[len(self.pool)]].sum(1).log_softmax(0)
-        return -((SHARPNESS * self.worth.float()).softmax(0) * likelihood).sum()
+        return -((SHARPNESS * self.worth).softmax(0) * likelihood).sum()
