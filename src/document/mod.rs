@@ -1,6 +1,7 @@
 //! Bytes → text → articles → sentences. Plain data and rules; no model, no Candle.
 
 pub mod article;
+pub mod blank;
 pub mod decode;
 pub mod markup;
 pub mod page;

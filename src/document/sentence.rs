@@ -1,7 +1,8 @@
-//! Text → sentences. The law: sentences are disjoint, in order, and every character outside them is white space or a line end
-//! that is written out.
+//! Text → sentences. The law: sentences are disjoint, in order, and every character outside them is white space or
+//! [stands in](super::blank) for it.
 
 use super::Span;
+use super::blank::{stand_in, written_line_end};
 use crate::text::fold::is_han;
 
 /// A sentence longer than this is cut at the last clause mark before it: input without a full stop must not
@@ -22,8 +23,7 @@ pub fn sentences(text: &[char]) -> Vec<Span> {
     out
 }
 
-/// The lines of a part of the text, each with its line end; one that is written out (`\n`, a backslash and an n, as texts that
-/// were escaped twice have it) stands in no line.
+/// The lines of a part of the text, each with its line end; one that is written out stands in no line.
 pub fn line_spans(text: &[char], part: Span) -> impl Iterator<Item = Span> {
     let mut next = part.start;
     std::iter::from_fn(move || {
@@ -45,30 +45,6 @@ pub fn line_spans(text: &[char], part: Span) -> impl Iterator<Item = Span> {
         Some(Span::new(start, part.end))
     })
 }
-
-/// Length of a line end that is written out.
-fn written_line_end(text: &[char], at: Span) -> Option<usize> {
-    let len = match at.of(text) {
-        ['\\', 'r', '\\', 'n', ..] => 4,
-        ['\\', 'n', ..] => 2,
-        _ => return None,
-    };
-    let rest = &text[at.start + len..at.end];
-    let word: String = rest
-        .iter()
-        .take_while(|c| c.is_ascii_lowercase())
-        .take(MAX_COMMAND_CHARS)
-        .collect();
-    // `\nabla` is a letter of a formula, `C:\news` a folder.
-    let before = at.start.checked_sub(1).map(|before| text[before]);
-    let is_folder = before.is_some_and(|c| c.is_ascii_alphanumeric() || matches!(c, ':' | '\\'));
-    let is_word = !word.is_empty() && (is_folder || COMMANDS.contains(&word.as_str()));
-    (!is_word).then_some(len)
-}
-
-/// What formulas have behind `\n`.
-const COMMANDS: [&str; 9] = ["u", "e", "i", "abla", "eq", "ot", "otin", "mid", "ewline"];
-const MAX_COMMAND_CHARS: usize = 8;
 
 /// Characters that end a line, beside `\n`: form feed and vertical tab (pages of PDF text), Unicode separators.
 pub fn is_line_end(c: char) -> bool {
@@ -112,6 +88,14 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
     // One pending closing mark per open bracket, and where its quotation began.
     let mut open: Vec<(char, usize)> = Vec::new();
     while at < line.end {
+        // Lost blanks end a sentence: they indented a paragraph, or a full stop stands before them.
+        if let Some(blanks) = stand_in(text, Span::new(at, line.end)) {
+            push(text, Span::new(start, at), out);
+            at += blanks;
+            start = at;
+            open.clear();
+            continue;
+        }
         let c = turned(text, line, at).unwrap_or(text[at]);
         if let Some(closing) = opening(text, line, (at, c), &open) {
             open.push((closing, at));
@@ -136,6 +120,7 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
             while at < line.end
                 && at - start < MAX_SENTENCE_CHARS
                 && (is_terminal(text[at]) || is_closing(text[at]) || matches!(text[at], '…' | '"'))
+                && stand_in(text, Span::new(at, line.end)).is_none()
             {
                 at += 1;
             }
@@ -359,21 +344,34 @@ mod tests {
         );
     }
 
+    #[test]
+    fn question_marks_in_place_of_blanks_are_in_no_sentence() {
+        assert_eq!(
+            split("大桥通车。? ? ? ?市民走上大桥。?他说：“真的吗?真的！”????大家鼓掌。??"),
+            [
+                "大桥通车。",
+                "市民走上大桥。",
+                "他说：“真的吗?真的！”",
+                "大家鼓掌。"
+            ]
+        );
+    }
+
     proptest! {
         #[test]
-        fn sentences_cover_all_that_is_not_space(text in r"[一二。！？”“‘’（） ,.a-z\n…；\\]{0,200}") {
+        fn sentences_cover_all_that_is_not_space(text in r"[一二。！？”“‘’（） ,.a-z\n…；?\\]{0,200}") {
             let chars: Vec<char> = text.chars().collect();
             let spans = sentences(&chars);
-            let mut covered = vec![false; chars.len()];
-            let mut last = 0;
-            for span in spans {
-                prop_assert!(span.start >= last && !span.is_empty());
-                last = span.end;
-                covered[span.start..span.end].fill(true);
-            }
-            for (at, c) in chars.iter().enumerate() {
-                let written = matches!(c, '\\' | 'n') && [at, at.saturating_sub(1)].into_iter().any(|at| chars[at..].starts_with(&['\\', 'n']));
-                prop_assert!(covered[at] || c.is_whitespace() || written);
+            let mut at = 0;
+            for span in spans.into_iter().chain([Span::new(chars.len(), chars.len())]) {
+                prop_assert!(span.start >= at && (!span.is_empty() || span.start == chars.len()));
+                while at < span.start {
+                    let blank = usize::from(chars[at].is_whitespace());
+                    let len = stand_in(&chars, Span::new(at, chars.len())).unwrap_or(blank);
+                    prop_assert!(len > 0, "{} of {:?}", at, &text);
+                    at += len;
+                }
+                at = span.end.max(at);
             }
         }
     }
