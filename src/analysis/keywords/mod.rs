@@ -29,7 +29,8 @@ pub struct Places<'a> {
     pub folded_text: &'a [char],
 }
 
-/// Chooses the best candidates by `logits`, `limit` at most; of overlapping ones (`东江大桥`, `大桥`) only the better.
+/// Chooses the best candidates by `logits`, `limit` at most; of those that name the same (`东江大桥`, `大桥`; `世界贸易组织`, `世贸组织`)
+/// only the better.
 pub fn choose(
     article: &Places<'_>,
     candidates: &[Candidate],
@@ -53,7 +54,7 @@ pub fn choose(
         }
         // A short item has fewer than eight; some keyword it has.
         let unlikely = own[i] < MIN_PROBABILITY && !chosen.is_empty();
-        if !unlikely && !chosen.iter().any(|&j| overlap(&cores[i], &cores[j])) {
+        if !unlikely && !chosen.iter().any(|&j| name_the_same(&cores[i], &cores[j])) {
             chosen.push(i);
         }
     }
@@ -153,6 +154,31 @@ pub(super) fn core(key: &[char]) -> Vec<char> {
         .collect()
 }
 
+/// Whether two phrases are variants of one: one contains or abbreviates the other, or they are the same characters in another
+/// order (`中英关系`, `英中关系`).
+fn name_the_same(a: &[char], b: &[char]) -> bool {
+    let sorted = |phrase: &[char]| {
+        let mut chars = phrase.to_vec();
+        chars.sort_unstable();
+        chars
+    };
+    overlap(a, b)
+        || abbreviates(a, b)
+        || abbreviates(b, a)
+        || a.len() == b.len() && sorted(a) == sorted(b)
+}
+
+/// Whether a phrase has characters of another one only, in their order and from the first: `世贸组织` of `世界贸易组织`.
+fn abbreviates(short: &[char], long: &[char]) -> bool {
+    let mut rest = long.iter();
+    short.len() >= MIN_ABBREVIATION_CHARS
+        && short.first() == long.first()
+        && short.iter().all(|c| rest.any(|other| other == c))
+}
+
+/// A single character abbreviates too much.
+const MIN_ABBREVIATION_CHARS: usize = 2;
+
 /// Whether one contains the other.
 pub(super) fn overlap(a: &[char], b: &[char]) -> bool {
     contains(a, b) || contains(b, a)
@@ -210,6 +236,33 @@ mod tests {
             for b in &keywords[i + 1..] {
                 assert!(!a.text.contains(&b.text) && !b.text.contains(&a.text));
             }
+        }
+    }
+
+    #[test]
+    fn variants_of_a_phrase_are_told_from_other_phrases() {
+        let same = |a: &str, b: &str| {
+            let chars = |text: &str| text.chars().collect::<Vec<_>>();
+            let (a, b) = (chars(a), chars(b));
+            assert_eq!(name_the_same(&a, &b), name_the_same(&b, &a));
+            name_the_same(&a, &b)
+        };
+        for (a, b) in [
+            ("东江大桥", "大桥"),
+            ("世界贸易组织", "世贸组织"),
+            ("东江电力公司", "东电"),
+            ("中英关系", "英中关系"),
+            ("东江第十九届运动会", "东江运动会"),
+        ] {
+            assert!(same(a, b), "{a} {b}");
+        }
+        for (a, b) in [
+            ("东江大桥", "西江大桥"),
+            ("东江", "江东新区"),
+            ("人民法院", "人民医院"),
+            ("东江日报", "日江东报社"),
+        ] {
+            assert!(!same(a, b), "{a} {b}");
         }
     }
 
