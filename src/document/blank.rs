@@ -1,12 +1,20 @@
-//! What stands in texts in place of white space: line ends that are written out, question marks for blanks that a conversion
-//! lost.
+//! What stands in texts in place of line ends and white space: line ends that are written out, indents of paragraphs that lost
+//! theirs, question marks for blanks that a conversion lost.
 
 use super::Span;
 use super::sentence::{is_closing, is_line_end};
 
 /// Length of what the part of the text begins with instead of white space; `None` when that is something else.
 pub fn stand_in(text: &[char], part: Span) -> Option<usize> {
-    written_line_end(text, part).or_else(|| lost_blanks(text, part))
+    written_line_end(text, part)
+        .or_else(|| indent(part.of(text)))
+        .or_else(|| lost_blanks(text, part))
+}
+
+/// Length of two blanks of full width or more: a paragraph is indented so, whose line end was lost.
+fn indent(text: &[char]) -> Option<usize> {
+    let blanks = text.iter().take_while(|&&c| c == '\u{3000}').count();
+    (blanks >= 2).then_some(blanks)
 }
 
 /// Length of a line end that is written out (`\n`, a backslash and an n, as texts that were escaped twice have it).
@@ -91,6 +99,12 @@ mod tests {
             assert_eq!(opens_with(before, &format!("{blanks}市民")), Some(len));
             assert_eq!(opens_with(before, &format!("{blanks} 市民")), Some(len));
         }
+    }
+
+    #[test]
+    fn an_indent_is_a_line_end() {
+        assert_eq!(opens_with("大桥通车", "　　市民"), Some(2));
+        assert_eq!(opens_with("大桥通车", "　市民"), None);
     }
 
     #[test]

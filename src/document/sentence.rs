@@ -189,12 +189,15 @@ fn goes_on(text: &[char], line: Span, at: usize) -> bool {
     }
     let quoted = next > at && matches!(text[next - 1], '”' | '’' | '」' | '』')
         || next == at && at > line.start && matches!(text[at - 1], '”' | '’' | '」' | '』');
+    let stop = text[line.start..next].iter().rfind(|&&c| is_terminal(c));
     quoted
         && next < line.end
-        && matches!(
-            text[next],
-            '的' | '地' | '得' | '这' | '等' | '之' | '为' | '，' | '、'
-        )
+        && match text[next] {
+            '的' | '地' | '等' | '之' | '，' | '、' => true,
+            // After a full stop, what begins with these is another sentence.
+            '这' | '为' => stop != Some(&'。'),
+            _ => false,
+        }
 }
 
 /// `“……。”` has just been closed and a new sentence begins: the full stop stood inside.
@@ -273,6 +276,20 @@ mod tests {
             split("对方说”不可能“。他当场道歉。他说：“我错了。”"),
             ["对方说”不可能“。", "他当场道歉。", "他说：“我错了。”"]
         );
+    }
+
+    #[test]
+    fn a_sentence_may_begin_with_what_can_go_on_with_a_shout() {
+        assert_eq!(
+            split("他说：“大桥通车了。”得到消息，市民来了。他说：“真好。”这是他的话。"),
+            [
+                "他说：“大桥通车了。”",
+                "得到消息，市民来了。",
+                "他说：“真好。”",
+                "这是他的话。"
+            ]
+        );
+        assert_eq!(split("“加油！”这样的口号响起。").len(), 1);
     }
 
     #[test]

@@ -50,13 +50,22 @@ pub(super) fn guarded<T>(step: impl FnOnce() -> Result<T, EncodeError>) -> Resul
     }
 }
 
+/// Folded text with the blanks of full width that were printed: two of them indent a paragraph.
+fn with_indents(folded: &[char], printed: &[char]) -> Vec<char> {
+    let chars = folded.iter().zip(printed);
+    let blank = '\u{3000}';
+    chars
+        .map(|(&folded, &printed)| if printed == blank { blank } else { folded })
+        .collect()
+}
+
 impl Prepared {
     pub fn new(article: Article, model: &Model) -> Self {
         let printed_title = article.read_title();
         let reading = article.reading();
         let (title, mut text) = (fold(&printed_title), fold(&reading.text));
         text.truncate(MAX_ANALYSED_CHARS);
-        let sentences = sentence::sentences(&text);
+        let sentences = sentence::sentences(&with_indents(&text, &reading.text));
         let salience = salience::features(&title, &text, &sentences);
         let tokens = TokenizedArticle::new(model.tokenizer(), &title, &text, model.max_tokens());
         Self {
