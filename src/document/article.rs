@@ -3,6 +3,7 @@
 use super::{Reading, Span};
 use crate::text::fold::{folded_head, is_han};
 use crate::text::patterns::PATTERNS;
+use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -108,15 +109,7 @@ impl Article {
     /// What of the title is analysed: all but the name of a web site behind it (`大桥通车_东江网`).
     pub fn read_title(&self) -> Vec<char> {
         let mut title: Vec<char> = self.title.chars().collect();
-        let folded = folded_head(&title, title.len());
-        if let Some(site) = PATTERNS.site.find(&folded) {
-            let kept = folded[..site.start()].chars().count();
-            let said = title[..kept].iter().filter(|&&c| is_han(c)).count();
-            // `民生 | 一张网覆盖全城` is a headline.
-            if said >= MIN_TITLE_HAN && 2 * kept > title.len() - kept {
-                title.truncate(kept);
-            }
-        }
+        title.truncate(before_site(&title, &PATTERNS.site));
         title
     }
 
@@ -128,6 +121,20 @@ impl Article {
     /// Length of what is analysed, in characters.
     pub fn reading_chars(&self) -> usize {
         self.text.len() - self.asides.iter().map(|aside| aside.len()).sum::<usize>()
+    }
+}
+
+/// Length of a title without what a web page's has behind it.
+pub(super) fn before_site(title: &[char], site: &Regex) -> usize {
+    let folded = folded_head(title, title.len());
+    let kept = site
+        .find(&folded)
+        .map_or(title.len(), |site| folded[..site.start()].chars().count());
+    let said = title[..kept].iter().filter(|&&c| is_han(c)).count();
+    // `民生 | 一张网覆盖全城` is a headline.
+    match said >= MIN_TITLE_HAN && 2 * kept > title.len() - kept {
+        true => kept,
+        false => title.len(),
     }
 }
 

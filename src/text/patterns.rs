@@ -67,7 +67,9 @@ patterns! {
     jump_from,
     /// The same at the end of a paragraph.
     closing_jump,
-    /// The same at the beginning of one.
+    /// What a web page ends with, at the end of a paragraph: `(责任编辑：林小满)`.
+    closing_web,
+    /// A jump line at the beginning of a paragraph.
     opening_jump,
     /// What says that a title follows, which the article had elsewhere: `原标题：`.
     original_title,
@@ -77,6 +79,8 @@ patterns! {
     web_tail,
     /// Names of web sites behind a title: `…_社会_东江网`.
     site,
+    /// A tag behind the title of a web page: `…_市民`.
+    site_tag,
     /// The author in a line that says where and when it was printed.
     meta_author,
     /// A paper's name.
@@ -89,6 +93,8 @@ patterns! {
     caption,
     /// A paragraph that is printed with articles and says nothing of them: rights, risks, subscriptions, captions.
     boilerplate,
+    /// What stands below a text without a full stop: who wrote it, links, rights.
+    closing_note,
     /// The opening of a numbered or marked line.
     enumerator,
     /// The number or mark that a sentence of a list opens with, or who speaks in an interview.

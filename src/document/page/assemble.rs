@@ -4,7 +4,7 @@ use super::credits::{Opening, credits, opening, trailing_credit};
 use super::pieces::pieces;
 use super::{Block, BlockKind, line};
 use crate::document::{Article, Span};
-use crate::text::fold::folded_head;
+use crate::text::fold::{folded_head, is_han};
 use crate::text::patterns::PATTERNS;
 
 /// Builds articles from blocks in reading order: a headline after text opens the next article, a headline before
@@ -57,7 +57,7 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
         articles.push(everything(text, blocks));
     }
     for article in &mut articles {
-        article.title = title(text, &article.title_spans);
+        article.title = title(text, &article.title_spans, &article.text);
         set_boilerplate_aside(article);
     }
     articles
@@ -211,23 +211,36 @@ fn joined(text: &[char], pieces: &[Span]) -> Vec<char> {
     chars.copied().collect()
 }
 
-/// Decks joined by one space; white space inside a deck becomes one space.
-fn title(text: &[char], spans: &[Span]) -> String {
-    let decks: Vec<String> = spans
-        .iter()
-        .map(|span| {
-            pieces(text, *span)
-                .into_iter()
-                .map(|piece| piece.text(text))
-                .collect()
-        })
-        .collect();
-    decks
-        .join(" ")
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join(" ")
+/// Decks joined by one space; white space inside a deck becomes one space. A line that was broken in the middle of a phrase is
+/// one deck with the next.
+fn title(text: &[char], spans: &[Span], body: &[char]) -> String {
+    let decks = spans.iter().map(|span| joined(text, &pieces(text, *span)));
+    let printed = decks.reduce(|mut title, deck| {
+        if !is_broken_phrase(&title, &deck, body) {
+            title.push(' ');
+        }
+        title.extend(deck);
+        title
+    });
+    let printed: String = printed.unwrap_or_default().iter().collect();
+    printed.split_whitespace().collect::<Vec<_>>().join(" ")
 }
+
+/// Whether a phrase goes on from one deck to the next: the text has it unbroken, one character of it from the one deck and
+/// three from the other.
+fn is_broken_phrase(above: &[char], below: &[char], body: &[char]) -> bool {
+    let near = &body[..body.len().min(BODY_CHARS)];
+    [(1, 3), (3, 1)].into_iter().any(|(left, right)| {
+        if above.len() < left || below.len() < right {
+            return false;
+        }
+        let phrase = [&above[above.len() - left..], &below[..right]].concat();
+        phrase.iter().copied().all(is_han) && near.windows(phrase.len()).any(|part| part == phrase)
+    })
+}
+
+/// What of a text is searched for a headline's phrases.
+const BODY_CHARS: usize = 4000;
 
 #[cfg(test)]
 mod tests {
@@ -271,6 +284,27 @@ mod tests {
             ["记者 林小满", "通讯员 何晓", "实习生 周默"]
         );
         assert_eq!(article.dateline.unwrap().paper, "东江日报");
+    }
+
+    #[test]
+    fn a_phrase_that_a_headlines_line_breaks_is_whole_in_the_title() {
+        let title = |decks: &str| {
+            let text: Vec<char> =
+                format!("{decks}\n东江市人民政府决定修建大桥，市民走上大桥参观。")
+                    .chars()
+                    .collect();
+            let mut blocks = body_blocks(&text);
+            for block in &mut blocks[..2] {
+                block.kind = BlockKind::Headline;
+            }
+            assemble(&text, &blocks).swap_remove(0).title
+        };
+        assert_eq!(
+            title("东江市人民政\n府办公厅通知"),
+            "东江市人民政府办公厅通知"
+        );
+        assert_eq!(title("东江修桥\n市民高兴"), "东江修桥 市民高兴");
+        assert_eq!(title("东江新地标\n大桥通车"), "东江新地标 大桥通车");
     }
 
     #[test]

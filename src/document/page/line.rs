@@ -2,7 +2,7 @@
 
 use super::clauses;
 use super::furniture::{self, MAX_FURNITURE_CHARS};
-use super::parted::{headed, labelled, noted};
+use super::parted::{headed, labelled, noted, sited};
 use super::table::is_table_row;
 use super::wrap::{self, Printed};
 use crate::document::Span;
@@ -66,7 +66,7 @@ pub fn lines(text: &[char]) -> Vec<Line> {
         })
         .flat_map(|line| headed(text, line))
         .flat_map(|line| noted(text, line));
-    let first = parts.next().into_iter();
+    let first = parts.next().map(|line| sited(text, line)).into_iter();
     let mut lines: Vec<Line> = (first.flat_map(|line| labelled(text, line)))
         .chain(parts)
         .map(|line| classified(text, line))

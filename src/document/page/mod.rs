@@ -19,6 +19,7 @@ mod parted;
 mod pieces;
 mod relaid;
 pub mod repair;
+mod repeats;
 mod roles;
 mod seams;
 pub mod starts;
@@ -129,9 +130,8 @@ pub fn blocks(text: &[char], layout: Layout) -> Vec<Block> {
     let lines = line::lines(text);
     let kinds = roles::roles(text, &lines, layout);
     let blocks = lines.iter().zip(kinds);
-    blocks
-        .map(|(line, kind)| Block::new(text, line, kind))
-        .collect()
+    let blocks = blocks.map(|(line, kind)| Block::new(text, line, kind));
+    repeats::set_apart(text, blocks.collect())
 }
 
 /// The blocks of text that is one article's body already: no headline is looked for.
@@ -217,8 +217,14 @@ mod tests {
 
     #[test]
     fn who_wrote_it_stands_below_the_headline() {
-        for signature in ["何田", "陈　晨", "——何田", "（何田）", "东江大学教授 何田"]
-        {
+        for signature in [
+            "何田",
+            "陈　晨",
+            "——何田",
+            "（何田）",
+            "东江大学教授 何田",
+            "东江省东江市  何  田",
+        ] {
             let page = format!(
                 "夜市经济不能只剩烤串\n{signature}\n天气转热，各地夜市又热闹起来。\n摊主们忙到深夜。"
             );
@@ -304,6 +310,44 @@ mod tests {
         assert_eq!(article.byline, ["记者 何田"]);
         assert_eq!(article.paragraphs().len(), 2);
         assert!(!article.text.contains(&'\\'));
+    }
+
+    #[test]
+    fn what_a_web_page_has_behind_its_title_is_in_no_headline() {
+        let body = "本报讯（记者 何田）大桥今天正式通车，全长十五公里。\n市民走上大桥参观。(责任编辑：周默)";
+        for site in [
+            "_东江网",
+            "_市民",
+            "_社会_东江网",
+            " - 社会 - 东江网",
+            "-东江资讯",
+            "--东江资讯...",
+        ] {
+            let page: Vec<char> = format!("东江大桥通车了{site}\n{body}").chars().collect();
+            let found = split(&page, Layout::Auto, &NoContinuation);
+            assert_eq!(found.articles[0].title, "东江大桥通车了", "{site}");
+            assert!(found.articles[0].text.ends_with(&['参', '观', '。']));
+        }
+        assert_eq!(
+            titles(&format!("东江-西江大桥通车\n{body}")),
+            ["东江-西江大桥通车"]
+        );
+    }
+
+    #[test]
+    fn what_goes_on_in_mid_sentence_opens_no_article() {
+        let [first, second] = [REPORTS[0], REPORTS[1]];
+        for rest in [
+            "的，也是最好吃的一家食堂",
+            "，老人都说好",
+            "”老人们都这样说",
+        ] {
+            let page = format!(
+                "{}\n{}\n{rest}\n{}\n{}",
+                first.0, first.1, second.0, second.1
+            );
+            assert_eq!(titles(&page), [first.0, second.0], "{rest}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use super::line::{MAX_HEADLINE_CHARS, PATTERN_CHARS};
 use super::wrap::Printed;
 use crate::document::Span;
+use crate::document::article::before_site;
 use crate::document::sentence::is_closing;
 use crate::text::dateline::dateline_chars;
 use crate::text::fold::folded_head;
@@ -31,6 +32,21 @@ pub(super) fn labelled(text: &[char], line: Printed) -> Vec<Printed> {
     parted(text, &line, [said, end])
 }
 
+/// A web page's title may open a text: what stands behind it (`大桥通车_东江网`, `大桥通车_市民`) is no part of its headline.
+pub(super) fn sited(text: &[char], line: Printed) -> Printed {
+    let printed = line.span.of(text);
+    if printed.len() > MAX_SITED_CHARS {
+        return line;
+    }
+    let kept = before_site(printed, &PATTERNS.site);
+    let kept = before_site(&printed[..kept], &PATTERNS.site_tag);
+    let span = Span::new(line.span.start, line.span.start + kept).trimmed(text);
+    Printed { span, ..line }
+}
+
+/// A longer line is no web page's title.
+const MAX_SITED_CHARS: usize = 80;
+
 /// `【大桥今天通车】东江大桥…`: the headline that a paragraph opens with is a line of its own.
 pub(super) fn headed(text: &[char], line: Printed) -> Vec<Printed> {
     let Some(close) = bracketed_headline(line.span.of(text)) else {
@@ -53,7 +69,7 @@ pub(super) fn headed(text: &[char], line: Printed) -> Vec<Printed> {
 }
 
 /// `…三十一个。（下转第二版）`, `（上接第一版）会议要求…`: where an article goes on is a line of its own; so is the title that it had
-/// elsewhere (`（原标题：大桥通车）今天…`).
+/// elsewhere (`（原标题：大桥通车）今天…`), and what a web page ends with (`…三十一个。(责任编辑：林小满)`).
 pub(super) fn noted(text: &[char], line: Printed) -> Vec<Printed> {
     let printed = line.span.of(text);
     let tail = &printed[printed.len().saturating_sub(JUMP_CHARS)..];
@@ -65,7 +81,9 @@ pub(super) fn noted(text: &[char], line: Printed) -> Vec<Printed> {
     let before = found(&PATTERNS.opening_jump, printed, JUMP_CHARS)
         .or_else(|| found(&PATTERNS.opening_note, printed, PATTERN_CHARS))
         .unwrap_or(0);
-    let after = found(&PATTERNS.closing_jump, tail, JUMP_CHARS).unwrap_or(0);
+    let after = found(&PATTERNS.closing_jump, tail, JUMP_CHARS)
+        .or_else(|| found(&PATTERNS.closing_web, tail, JUMP_CHARS))
+        .unwrap_or(0);
     let cuts = [before, printed.len() - after];
     if cuts[0] >= cuts[1] {
         return vec![line];

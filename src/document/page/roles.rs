@@ -115,9 +115,26 @@ fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[
             .is_none_or(|below| below.kind == LineKind::Short);
     in_talk
         || signs
+        || opens_inside(lines[i].span.of(text))
+            && !above.is_some_and(|above| above.kind == LineKind::Short)
         || furniture::stands_beside_furniture(lines[i].span.of(text))
         || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
         || lines.get(i + 1).is_some_and(asks) && (i > 0 && lines[i - 1].kind == LineKind::Body)
+}
+
+/// A line that begins with what only goes on: `，`, `）`, `的，`.
+fn opens_inside(line: &[char]) -> bool {
+    let goes_on = |c: char| {
+        matches!(
+            c,
+            '，' | '、' | '。' | '；' | '：' | '！' | '？' | '”' | '’' | '）' | '》'
+        )
+    };
+    match line {
+        ['的' | '了' | '着' | '过' | '们', next, ..] => goes_on(*next),
+        [first, ..] => goes_on(*first),
+        [] => false,
+    }
 }
 
 /// Who speaks in an interview or a round table: what several lines of a page open with before a colon.

@@ -15,31 +15,38 @@ const SITE_MARKS: [&str; 3] = ["_", "|", " - "];
 /// The article of text whose title stands elsewhere.
 pub fn titled(text: &[char], title: &str) -> Article {
     let mut blocks = body_blocks(text);
-    if let Some(found) = forms(title)
-        .iter()
-        .find_map(|form| Repeated::find(text, &blocks, form))
-    {
-        found.set_apart(text, &mut blocks);
+    if let Some(repeated) = Repeated::of(text, &blocks, title) {
+        repeated.set_apart(text, &mut blocks, 0, BlockKind::Headline);
     }
     let mut article = assemble(text, &blocks).swap_remove(0);
     article.title = title.split_whitespace().collect::<Vec<_>>().join(" ");
     article
 }
 
-/// A title as its text may repeat it, the longest form first: whole, and without the name of a web site.
+/// A title as its text may repeat it, the longest form first: whole, without the name of a web site, without its last mark.
 fn forms(title: &str) -> Vec<Vec<char>> {
     let ends = SITE_MARKS.iter().filter_map(|mark| title.find(mark));
     let mut forms: Vec<Vec<char>> = ends
         .chain([title.len()])
-        .map(|end| title[..end].trim().chars().collect())
+        .flat_map(|end| {
+            [
+                title[..end].trim(),
+                title[..end].trim_end_matches(LAST_MARKS),
+            ]
+        })
+        .map(|form| form.chars().collect())
         .filter(|form: &Vec<char>| form.iter().filter(|&&c| is_han(c)).count() >= MIN_TITLE_HAN)
         .collect();
     forms.sort_unstable_by_key(|form| Reverse(form.len()));
+    forms.dedup();
     forms
 }
 
+/// Marks that a title may end with and its text leave out.
+const LAST_MARKS: [char; 6] = ['！', '？', '!', '?', '…', ' '];
+
 /// A title that stands at the beginning of its text.
-struct Repeated {
+pub(super) struct Repeated {
     /// Its blocks.
     blocks: Vec<usize>,
     /// Where the last of them ends being title.
@@ -47,6 +54,12 @@ struct Repeated {
 }
 
 impl Repeated {
+    /// In any of its forms.
+    pub(super) fn of(text: &[char], blocks: &[Block], title: &str) -> Option<Self> {
+        let forms = forms(title);
+        forms.iter().find_map(|form| Self::find(text, blocks, form))
+    }
+
     /// On lines of its own, or glued to the text.
     fn find(text: &[char], blocks: &[Block], title: &[char]) -> Option<Self> {
         let wanted: Vec<char> = (title.iter().copied())
@@ -57,7 +70,12 @@ impl Repeated {
         let mut bodies =
             (blocks.iter().enumerate()).filter(|(_, block)| block.kind == BlockKind::Body);
         while let Some((i, block)) = bodies.next() {
-            let (length, end) = said(text, block.span, &wanted[at..]);
+            let label = match at {
+                0 => label_chars(block.span.of(text)),
+                _ => 0,
+            };
+            let line = Span::new(block.span.start + label, block.span.end);
+            let (length, end) = said(text, line, &wanted[at..]);
             let rest = Span::new(end, block.span.end).trimmed(text);
             found.push(i);
             at += length;
@@ -65,7 +83,10 @@ impl Repeated {
                 // Text that is nothing but its title stays.
                 let is_title = match rest.is_empty() {
                     true => bodies.next().is_some(),
-                    false => stands_apart(title, rest.of(text), is_labelled(text, &blocks[..i])),
+                    false => {
+                        let is_labelled = label > 0 || is_labelled(text, &blocks[..i]);
+                        stands_apart(title, rest.of(text), is_labelled)
+                    }
                 };
                 return is_title.then_some(Self { blocks: found, end });
             }
@@ -76,12 +97,18 @@ impl Repeated {
         None
     }
 
-    /// Makes it a headline.
-    fn set_apart(self, text: &[char], blocks: &mut Vec<Block>) {
+    /// Makes it a headline, or what belongs to no article; its blocks are counted from `first`.
+    pub(super) fn set_apart(
+        self,
+        text: &[char],
+        blocks: &mut Vec<Block>,
+        first: usize,
+        kind: BlockKind,
+    ) {
         for &i in &self.blocks {
-            blocks[i].kind = BlockKind::Headline;
+            blocks[first + i].kind = kind;
         }
-        let Some(&last) = self.blocks.last() else {
+        let Some(last) = self.blocks.last().map(|last| first + last) else {
             return;
         };
         let rest = Span::new(self.end, blocks[last].span.end).trimmed(text);
@@ -102,10 +129,16 @@ impl Repeated {
 
 /// Whether the last line above says that a title follows: `原标题：`.
 fn is_labelled(text: &[char], above: &[Block]) -> bool {
-    above.last().is_some_and(|block| {
-        let head = folded_head(block.span.of(text), line::PATTERN_CHARS);
-        PATTERNS.original_title.is_match(&head)
-    })
+    above
+        .last()
+        .is_some_and(|block| label_chars(block.span.of(text)) > 0)
+}
+
+/// Length of such a label at the beginning of a line.
+fn label_chars(line: &[char]) -> usize {
+    let head = folded_head(line, line::PATTERN_CHARS);
+    let label = PATTERNS.original_title.find(&head);
+    label.map_or(0, |label| label.as_str().chars().count())
 }
 
 /// How much of a title stands at the beginning of a line, white space aside, and where that ends.

@@ -15,6 +15,9 @@ const NEAR_REACH: usize = 200;
 /// Of a misread copy's character pairs, at least this share is right.
 const MIN_OVERLAP: f32 = 0.7;
 
+/// Paragraphs that an article may open with before its text.
+const MAX_STANDFIRSTS: usize = 6;
+
 /// What a seam that reads on in place speaks for a copy, as a share of one passage's words.
 const SEAM: f32 = 0.3;
 
@@ -97,13 +100,34 @@ impl Page<'_> {
         pairs
     }
 
-    /// Whether a block says in advance, right below the headline and without a mark at its end, what stands as a whole
-    /// sentence in its article.
+    /// Whether a block says in advance, below the headline and without a mark at its end, what stands as a whole sentence in
+    /// its article.
     fn is_standfirst_of(&self, block: usize, sentence: usize) -> bool {
         self.section[block] == self.section[sentence]
-            && is_open_end(self.chars(block))
             && !is_open_end(self.chars(sentence))
-            && self.opens_article(block)
+            && self.is_above_prose(block)
+    }
+
+    /// Whether a block says in advance what its article says below.
+    pub(super) fn is_standfirst(&self, block: usize) -> bool {
+        let said =
+            |chars: &[char]| -> String { chars.iter().filter(|c| c.is_alphanumeric()).collect() };
+        let quoted = said(self.chars(block));
+        let below =
+            (block + 1..self.blocks.len()).take_while(|&j| self.section[j] == self.section[block]);
+        self.is_above_prose(block)
+            && self.chars(block).len() >= MIN_CHARS
+            && below
+                .filter(|&j| self.is_body(j))
+                .any(|j| said(self.chars(j)).contains(&quoted))
+    }
+
+    /// Whether a block stands right below the headline, or below others there that end without a mark like itself.
+    fn is_above_prose(&self, block: usize) -> bool {
+        let first = block.saturating_sub(MAX_STANDFIRSTS);
+        let open = |&i: &usize| is_open_end(self.chars(i));
+        let opens_text = |i| self.opens_article(i) || !(0..i).any(|above| self.is_body(above));
+        (first..=block).rev().take_while(open).any(opens_text)
     }
 
     /// How well a run of passages fits where it stands: by the words of the article around it, by an open end right

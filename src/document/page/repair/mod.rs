@@ -16,16 +16,15 @@ mod candidates;
 mod duplicates;
 mod joins;
 mod moves;
+mod open_ends;
 mod questions;
 mod repeated_ends;
 
-use super::line::is_enumerated;
-use super::table::is_table_row;
 use super::{Block, BlockKind, borders};
 use crate::document::Span;
-use crate::text::fold::{fold, folded_head};
-use crate::text::patterns::PATTERNS;
+use crate::text::fold::fold;
 use affinity::RarePairs;
+pub(super) use open_ends::is_open_end;
 pub use questions::{Questions, questions};
 use std::cell::OnceCell;
 
@@ -60,16 +59,8 @@ pub struct Repaired {
     pub open_ends: Vec<Span>,
 }
 
-/// Shorter fragments are not joined: there is nothing to judge by.
-const MIN_LEFT_CHARS: usize = 12;
 /// Characters at either end of a block that say whether it opens or closes its article.
 const BORDER_CHARS: usize = 64;
-/// Open ends at most; a text with more is written so.
-const MAX_OPEN_ENDS: usize = 400;
-/// Text in which more than this share of the paragraphs end without a mark is written so (verse, lists, wrapped
-/// lines): nothing there is broken.
-const MAX_OPEN_SHARE: f32 = 0.4;
-
 /// Repairs a page; blocks of an undamaged one come back as they were.
 pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Repaired {
     let mut page = Page::new(text, blocks);
@@ -87,7 +78,7 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
         .collect();
     let mut joins = page.joins(&in_question, model);
     joins.extend(known);
-    open_ends.retain(|i| joins.iter().all(|(left, _)| left != i) && !page.blocks[*i].is_heading);
+    open_ends.retain(|&i| joins.iter().all(|&(left, _)| left != i) && page.lacks_its_rest(i));
     let open_ends = open_ends.iter().map(|&i| page.blocks[i].span).collect();
     Repaired {
         blocks: page.reordered(&joins),
@@ -178,50 +169,12 @@ impl<'a> Page<'a> {
         borders::closes(&fold(&chars[chars.len().saturating_sub(BORDER_CHARS)..]))
     }
 
-    /// A row of a table, a caption with its credit, an item of a list: it ends without a mark.
-    fn ends_so(&self, i: usize) -> bool {
-        let chars = self.chars(i);
-        let tail = &chars[chars.len().saturating_sub(CREDIT_CHARS)..];
-        let is_item = self.blocks[i].is_heading && is_enumerated(chars);
-        let heads_table = (self.next_body(i)).is_some_and(|below| is_table_row(self.chars(below)));
-        is_table_row(chars)
-            || is_item
-            || heads_table && chars.iter().any(|c| c.is_whitespace())
-            || PATTERNS
-                .captioned
-                .is_match(&folded_head(tail, CREDIT_CHARS))
-    }
-
     fn rare_pairs(&self) -> &RarePairs {
         self.rare_pairs.get_or_init(|| {
             let counts = |i| self.is_body(i) || self.blocks[i].kind == BlockKind::Headline;
             RarePairs::new(self.text, &self.blocks, &self.section, counts)
         })
     }
-
-    /// Paragraphs that stop in mid-sentence; `None` for text that is written so.
-    fn open_ends(&self) -> Option<Vec<usize>> {
-        // Short ones too: a line without a mark at its end may be a heading or the beginning of a cut paragraph.
-        let mut open = self.bodies();
-        open.retain(|&i| self.chars(i).len() >= MIN_LEFT_CHARS);
-        let candidates = open.len() as f32;
-        open.retain(|&i| is_open_end(self.chars(i)) && !self.ends_so(i));
-        let many = open.len() > 4 && open.len() as f32 > MAX_OPEN_SHARE * candidates;
-        (!many && open.len() <= MAX_OPEN_ENDS).then_some(open)
-    }
-}
-
-/// Where a caption's credit is looked for.
-const CREDIT_CHARS: usize = 24;
-
-/// Whether a paragraph stops in mid-sentence: after it anything that can end one would be a sign that it does not,
-/// a closing bracket or quotation mark too.
-pub(super) fn is_open_end(paragraph: &[char]) -> bool {
-    paragraph
-        .iter()
-        .rev()
-        .find(|c| !c.is_whitespace())
-        .is_some_and(|&c| !"。！？!?”’」』；;：:…）)》】〕—～.".contains(c))
 }
 
 #[cfg(test)]
