@@ -104,7 +104,7 @@ pub(super) struct BatchArgs {
     /// How results are written
     #[arg(long, value_enum, default_value_t = BatchFormat::Jsonl)]
     pub format: BatchFormat,
-    /// Files of a folder that are read (glob; may be repeated)
+    /// Files of a folder that are read (glob; may be repeated); hidden files and what links lead to are not
     #[arg(long, value_name = "GLOB", default_value = "*.txt")]
     pub include: Vec<String>,
     /// Files of a folder that are left out (glob; may be repeated)
@@ -127,7 +127,8 @@ pub(super) struct BatchArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Every device and number format is first compared with the CPU in f32 (cosine of the articles' vectors,         sectors, summaries); what does not agree is not measured. Then all cases take turns, round after round: a \
+    after_help = "Every device and number format is first compared with the CPU in f32 (cosine of the articles' vectors, \
+        sectors, summaries); what does not agree is not measured. Then all cases take turns, round after round: a \
         machine that slows down slows all of them down. Shown are medians.\n\n\
         Mixes: short (160 characters an article), article (1,000), long (6,000), made of the example page's sentences; \
         --input reads your own files instead.\n\n\
@@ -171,7 +172,7 @@ pub(super) struct BenchArgs {
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub rounds: u16,
     /// Repeat a case in each round for at least so many seconds
-    #[arg(long, value_name = "SECONDS", default_value_t = 0.5)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 0.5, value_parser = seconds)]
     pub seconds: f64,
     /// Show an earlier report (of --output) instead of measuring
     #[arg(long, value_name = "FILE", conflicts_with_all = [
@@ -273,6 +274,16 @@ impl From<LayoutArg> for Layout {
 /// `--encoding`: `None` detects.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct EncodingArg(pub Option<&'static Encoding>);
+
+/// A time that a measurement may take: an hour is more than anybody waits for one case.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds: f64 = text.parse().map_err(|e| format!("{e}"))?;
+    if (0.0..=3600.0).contains(&seconds) {
+        Ok(seconds)
+    } else {
+        Err("give 0 to 3600 seconds".to_owned())
+    }
+}
 
 fn parse_encoding(name: &str) -> Result<EncodingArg, String> {
     if name == "auto" {

@@ -88,11 +88,19 @@ impl CliError {
         if error.kind() == std::io::ErrorKind::BrokenPipe {
             return Self::new(ExitStatus::BrokenPipe, "the reader of the output went away");
         }
+        use std::io::ErrorKind;
+        let hint = match error.kind() {
+            ErrorKind::NotFound => "make the folder first",
+            ErrorKind::IsADirectory | ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+                "`summarize` writes a file, `batch` a folder: give another -o"
+            }
+            _ => "check the folder's permissions and the space left on the disk",
+        };
         Self::new(
             ExitStatus::Output,
             format!("{target} cannot be written: {error}"),
         )
-        .hint("check the folder's permissions and the space left on the disk")
+        .hint(hint)
     }
 }
 

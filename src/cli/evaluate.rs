@@ -140,6 +140,11 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
         .filter(|path| path.to_string_lossy().ends_with(".gold.json"))
         .collect();
     gold_files.sort();
+    if gold_files.is_empty() {
+        let message = format!("{name} has no page with its gold");
+        return Err(CliError::new(ExitStatus::Input, message)
+            .hint("a page is NAME.txt with NAME.gold.json beside it"));
+    }
     let model = session::load_model(&args.model, printer)?;
     let progress = progress::bar(printer, gold_files.len());
     let (mut scores, mut records) = (Vec::new(), Vec::new());
@@ -269,7 +274,7 @@ fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CliError> {
     } else {
         Box::new(file)
     };
-    let mut out = Vec::new();
+    let mut out: Vec<T> = Vec::new();
     for (number, line) in BufReader::new(reader).lines().enumerate() {
         let line = line.map_err(|e| CliError::unreadable(&name, &e))?;
         if !line.trim().is_empty() {
@@ -281,6 +286,12 @@ fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, CliError> {
             })?;
             out.push(row);
         }
+    }
+    if out.is_empty() {
+        let message = format!("{name} has no line");
+        return Err(
+            CliError::new(ExitStatus::Input, message).hint("check that it was written completely")
+        );
     }
     Ok(out)
 }

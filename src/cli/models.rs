@@ -104,7 +104,7 @@ fn info(source: &ModelSource, as_json: bool, printer: &Printer) -> Result<(), Cl
         .map(|folder| folder.display().to_string());
     if as_json {
         return printer.json(
-            &json!({"name": name.name, "digest": name.digest, "folder": folder, "architecture": facts.architecture,
+            &json!({"name": name.name, "digest": name.digest, "settings": facts.settings, "folder": folder, "architecture": facts.architecture,
                     "layers": facts.layers, "width": facts.width, "vocabulary": facts.vocabulary,
                     "weights_bytes": facts.bytes, "max_tokens": model.max_tokens(), "readout": facts.readout}),
             true,
@@ -114,6 +114,7 @@ fn info(source: &ModelSource, as_json: bool, printer: &Printer) -> Result<(), Cl
     let rows = [
         ("name", name.name.clone()),
         ("digest", name.digest.clone()),
+        ("settings", facts.settings.clone()),
         (
             "folder",
             folder.unwrap_or_else(|| "inside the program".to_owned()),

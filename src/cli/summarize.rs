@@ -20,6 +20,7 @@ const MAX_SMALL_TEXT: usize = 1 << 18;
 
 pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliError> {
     let path = args.input.to_string_lossy();
+    check_output(args)?;
     // The input first: a mistyped path should not wait for a model.
     let bytes = read(&args.input, args.max_bytes)?;
     if bytes.len() <= MAX_SMALL_TEXT
@@ -47,15 +48,28 @@ pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliErro
     write(args, brief, printer)
 }
 
+/// The input is not overwritten by its brief.
+fn check_output(args: &SummarizeArgs) -> Result<(), CliError> {
+    let real = |path: &Path| path.canonicalize().ok().filter(|path| path.is_file());
+    let output = args.output.as_deref().and_then(real);
+    if output.is_none() || output != real(&args.input) {
+        return Ok(());
+    }
+    let message = format!("{} is the input itself", args.input.display());
+    Err(CliError::new(ExitStatus::Usage, message).hint("give another file with -o"))
+}
+
 fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), CliError> {
-    let on_terminal = args.output.is_none() && printer.stdout_is_terminal();
+    // `-` as everywhere.
+    let output = args.output.as_ref().filter(|path| path.as_os_str() != "-");
+    let on_terminal = output.is_none() && printer.stdout_is_terminal();
     let format = args.format.unwrap_or(if on_terminal {
         Format::Json
     } else {
         Format::Jsonl
     });
     let record = Record::Brief(Box::new(brief));
-    match &args.output {
+    match output {
         None => printer.json(&record, format == Format::Json),
         Some(path) => write_whole(path, json::text(&record, format == Format::Json).as_bytes())
             .map_err(|e| CliError::output(&path.display().to_string(), &e)),

@@ -66,6 +66,8 @@ pub struct Provenance {
     pub vocabulary: usize,
     /// Size of the weights file.
     pub bytes: usize,
+    /// `sha256:` and the digest of what the folder has beside the weights: settings and tokenizer.
+    pub settings: String,
     /// `trained heads` or `similarity (cls)`, ….
     pub readout: String,
 }
@@ -76,6 +78,19 @@ pub(super) struct Files<'a> {
     tokenizer: TokenizerFile<'a>,
     weights: WeightsFile<'a>,
     pooling: Option<String>,
+}
+
+impl Files<'_> {
+    /// Of everything but the weights, in hexadecimal.
+    fn settings_digest(&self) -> String {
+        let tokenizer = match &self.tokenizer {
+            TokenizerFile::Json(json) => json,
+            TokenizerFile::Vocabulary(text) => text.as_bytes(),
+        };
+        let pooling = self.pooling.as_deref().unwrap_or_default();
+        let parts = [self.config.as_bytes(), tokenizer, pooling.as_bytes()];
+        sha256(parts.map(sha256).concat().as_bytes())
+    }
 }
 
 enum TokenizerFile<'a> {
@@ -235,12 +250,20 @@ pub fn verify(folder: &Path) -> Result<usize, ModelError> {
                 "SHA256SUMS names a file outside the folder: {name}"
             )));
         }
+        if !folder.join(name).is_file() {
+            return Err(damaged(format!(
+                "{name}, which SHA256SUMS names, is missing"
+            )));
+        }
         if sha256(&read(folder.join(name))?) != expected.trim() {
             return Err(damaged(format!(
                 "{name} differs from its checksum in SHA256SUMS"
             )));
         }
         checked += 1;
+    }
+    if checked == 0 {
+        return Err(damaged("SHA256SUMS is empty".to_owned()));
     }
     Ok(checked)
 }
@@ -363,6 +386,7 @@ fn build(
         None => Readout::Similarity(similarity(encoder.as_ref())?),
     };
     let provenance = Provenance {
+        settings: format!("sha256:{}", files.settings_digest()),
         source: source.clone(),
         folder: folder.map(Path::to_owned),
         device: device_kind,

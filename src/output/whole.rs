@@ -5,7 +5,7 @@ use std::io::{BufWriter, Write};
 use std::path::Path;
 
 /// Writes a file whole or not at all: a temporary file beside the target, sync, rename, sync of the folder. The
-/// temporary file's name begins with `prefix`.
+/// temporary file's name begins with `prefix`. A file that is replaced leaves its permissions, and its owner where that may be.
 pub fn write(
     target: &Path,
     prefix: &str,
@@ -23,9 +23,18 @@ pub fn write(
         // The umask takes away from this, as for any new file.
         builder.permissions(std::fs::Permissions::from_mode(0o666));
     }
-    let mut writer = BufWriter::new(builder.tempfile_in(folder)?);
+    // The name of the temporary file tells nobody anything.
+    let file = builder.tempfile_in(folder);
+    let mut writer = BufWriter::new(file.map_err(|e| std::io::Error::from(e.kind()))?);
     fill(&mut writer)?;
     let file = writer.into_inner().map_err(|e| e.into_error())?;
+    #[cfg(unix)]
+    if let Ok(replaced) = target.metadata() {
+        use std::os::unix::fs::{MetadataExt, fchown};
+        // The owner first: changing it may take permissions away.
+        let _ = fchown(file.as_file(), Some(replaced.uid()), Some(replaced.gid()));
+        file.as_file().set_permissions(replaced.permissions())?;
+    }
     file.as_file().sync_all()?;
     file.persist(target)?;
     #[cfg(unix)]

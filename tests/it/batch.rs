@@ -1,7 +1,7 @@
 //! `jianbao batch`: one record an input, the same bytes whatever happens on the way.
 
 use crate::laws::TINY;
-use crate::support::{fixture, jianbao, root};
+use crate::support::{fixture, jianbao, root, tiny_copy};
 use jianbao::pipeline::batch::flow::{self, Job};
 use jianbao::pipeline::batch::folder::PartSink;
 use jianbao::pipeline::batch::inputs::{self, Selection};
@@ -155,7 +155,7 @@ fn every_line_has_exactly_one_record() {
         (b"{not json".to_vec(), ":2", Some("json")),
         (r#"{"id": "a", "title": "题", "text": "东江大桥今天开工。"}"#.into(), "a", None),
         (r#"{"text": "没有编号。"}"#.into(), ":4", Some("json")),
-        (b"{\"id\": \"b\", \"text\": \"\xff\xfe\"}".to_vec(), ":5", Some("json")),
+        (b"{\"id\": \"b\", \"text\": \"\xff\xfe\"}".to_vec(), "b", Some("json")),
         (long.into(), ":6", Some("too-large")),
         (r#"{"id": "c", "text": ""}"#.into(), "c", Some("empty")),
         (r#"{"id": 12, "text": "编号是数。"}"#.into(), "12", None),
@@ -522,6 +522,86 @@ struct Silent;
 
 impl flow::Observer for Silent {
     fn record(&self, _: &jianbao::output::record::Record, _: u64) {}
+}
+
+/// Whatever stands in the folder of the results, only what a run wrote is overwritten or thrown away.
+#[test]
+fn nobody_elses_files_are_touched() {
+    let work = tempfile::tempdir().unwrap();
+    let at = |name: &str| work.path().join(name);
+    let write = |name: &str, text: &str| {
+        fs::create_dir_all(at(name).parent().unwrap()).unwrap();
+        fs::write(at(name), text).unwrap();
+    };
+    let refused = |arguments: &[&str], word: &str| {
+        let message = stderr(&batch(arguments).assert().code(2).stdout(""));
+        assert!(message.contains(word), "{message}");
+    };
+    write("in/a.txt", "东江大桥今天开工。");
+    let folder = at("in");
+    for name in ["results.jsonl", "run.json", "parts/00000.jsonl"] {
+        write(&format!("mine/{name}"), "{\"id\": 1}\n");
+        let mine = at("mine");
+        for more in [&[][..], &["--restart"]] {
+            let arguments = [&[text(&folder), "-o", text(&mine)], more].concat();
+            refused(&arguments, "would be overwritten");
+        }
+        assert_eq!(
+            fs::read_to_string(at("mine").join(name)).unwrap(),
+            "{\"id\": 1}\n"
+        );
+        fs::remove_dir_all(&mine).unwrap();
+    }
+    // An input that stands where results go.
+    write(
+        "lines/results.jsonl",
+        "{\"id\": 1, \"text\": \"东江大桥今天开工。\"}\n",
+    );
+    let (lines, out) = (at("lines/results.jsonl"), at("lines"));
+    refused(&[text(&lines), "-o", text(&out)], "is an input");
+    // Results beside the inputs: they are no inputs, and `--restart` leaves the inputs alone.
+    write("in/parts/b.txt", "水利工程今天通车。");
+    let arguments = [text(&folder), "-o", text(&folder), "--include", "*"];
+    for more in [&[][..], &[], &["--restart"]] {
+        batch(&[&arguments[..], more].concat()).assert().success();
+        assert_eq!(records(&at("in/results.jsonl")).len(), 2);
+    }
+    assert!(at("in/parts/b.txt").exists());
+}
+
+/// What else a model's folder holds decides records, as its weights do.
+#[test]
+fn another_model_is_refused_though_its_weights_are_the_same() {
+    let (_work, lines, out) = articles(3);
+    let model = tiny_copy();
+    let run = || {
+        let mut command = jianbao();
+        command.args(["batch", text(&lines), "-o", text(&out), "--model"]);
+        command.arg(model.path()).assert()
+    };
+    run().success();
+    let config = model.path().join("config.json");
+    let changed = fs::read_to_string(&config).unwrap();
+    fs::write(&config, format!("{changed} ")).unwrap();
+    let message = stderr(&run().code(2));
+    assert!(message.contains("model settings"), "{message}");
+}
+
+#[test]
+fn links_are_counted_whatever_they_lead_to() {
+    let work = tempfile::tempdir().unwrap();
+    let (folder, out) = (work.path().join("in"), work.path().join("out"));
+    fs::create_dir_all(folder.join("2023")).unwrap();
+    fs::write(folder.join("2023/a.txt"), "东江大桥今天开工。").unwrap();
+    #[cfg(unix)]
+    {
+        std::os::unix::fs::symlink(folder.join("2023"), folder.join("this-year")).unwrap();
+        let message = stderr(&batch(&[text(&folder), "-o", text(&out)]).assert().success());
+        assert!(
+            message.contains("1 symbolic link is not followed"),
+            "{message}"
+        );
+    }
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! What is refused: one message that names the file and the way out, an exit code of its own, nothing on standard output.
 
-use crate::support::{jianbao, tiny_copy};
+use crate::support::{fixture, jianbao, tiny_copy};
 use std::fs;
 
 #[test]
@@ -75,7 +75,12 @@ fn bad_input_gives_one_message_a_way_out_and_nothing_on_stdout() {
         (
             vec![good.clone(), "-o".into(), path("no/such/folder.json")],
             6,
-            "cannot be written",
+            "make the folder first",
+        ),
+        (
+            vec![good.clone(), "-o".into(), good.clone()],
+            2,
+            "is the input itself",
         ),
         (
             vec![good.clone(), "--sentences".into(), "0".into()],
@@ -108,6 +113,61 @@ fn bad_input_gives_one_message_a_way_out_and_nothing_on_stdout() {
         );
         assert!(!stderr.contains("panicked"), "{stderr}");
     }
+}
+
+#[test]
+fn what_cannot_be_measured_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    fs::write(path("empty.jsonl"), "\n").unwrap();
+    let empty = path("empty.jsonl");
+    for (arguments, code, word) in [
+        (vec!["eval", "pages", &path("")], 3, "no page with its gold"),
+        (vec!["eval", "extracts", &empty], 3, "has no line"),
+        (vec!["bench", "--seconds", "nan"], 2, "3600"),
+        (vec!["bench", "--seconds", "inf"], 2, "3600"),
+    ] {
+        let output = jianbao().args(&arguments).output().unwrap();
+        let stderr = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
+        assert!(
+            stderr.contains(word) && !stderr.contains("panicked"),
+            "{stderr}"
+        );
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_replaced_leaves_its_permissions() {
+    use std::os::unix::fs::PermissionsExt;
+    let folder = tempfile::tempdir().unwrap();
+    let brief = folder.path().join("brief.json");
+    fs::write(&brief, "").unwrap();
+    fs::set_permissions(&brief, fs::Permissions::from_mode(0o600)).unwrap();
+    let summarize = |output: &std::path::Path| {
+        let mut command = jianbao();
+        command
+            .args(["summarize", "-", "--model"])
+            .arg(fixture("tiny"));
+        command.arg("-o").arg(output);
+        command
+            .write_stdin("今天，东江大桥通车。")
+            .assert()
+            .success()
+    };
+    summarize(&brief).stdout("");
+    assert_eq!(
+        brief.metadata().unwrap().permissions().mode() & 0o777,
+        0o600
+    );
+    // `-` is standard output, as everywhere.
+    assert!(
+        !summarize(std::path::Path::new("-"))
+            .get_output()
+            .stdout
+            .is_empty()
+    );
 }
 
 #[cfg(not(feature = "cuda"))]

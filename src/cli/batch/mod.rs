@@ -9,13 +9,14 @@ use super::progress::Progress;
 use super::session;
 use crate::model::Model;
 use crate::pipeline::batch::flow::{self, FlowError, Job, Outcome};
-use crate::pipeline::batch::folder::{OutputFolder, PartSink, StreamSink};
+use crate::pipeline::batch::folder::{OutputFolder, PartSink, StreamSink, is_result};
 use crate::pipeline::batch::inputs::{self, InputKind, InputList, Selection};
 use crate::pipeline::batch::manifest;
 use crate::pipeline::batch::report::{self, Counts, ResultFormat};
 use crate::pipeline::batch::tasks::{NothingFinished, TaskError};
 use crate::pipeline::document::Options;
 use run_file::{RESTART, Run, Session};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -55,10 +56,14 @@ fn list(args: &BatchArgs, printer: &Printer) -> Result<InputList, CliError> {
             "standard input can be named only once",
         ));
     }
+    check_inputs(args)?;
     let list = inputs::list(&args.inputs, &selection, Some(&args.output))
         .map_err(|e| CliError::unreadable(&e.path, &e.source))?;
     if list.links > 0 {
-        printer.note(&format!("{} symbolic links are not followed", list.links));
+        printer.note(&format!(
+            "{} not followed; name what they point to to read it",
+            counted(list.links, "symbolic link is", "symbolic links are")
+        ));
     }
     if list.files.is_empty() && list.unlisted.is_empty() {
         printer.warning(&format!(
@@ -67,6 +72,29 @@ fn list(args: &BatchArgs, printer: &Printer) -> Result<InputList, CliError> {
         ));
     }
     Ok(list)
+}
+
+/// What a run would overwrite is no input of it.
+fn check_inputs(args: &BatchArgs) -> Result<(), CliError> {
+    let Ok(root) = args.output.canonicalize() else {
+        return Ok(());
+    };
+    let is_result = |path: &&PathBuf| {
+        path.canonicalize()
+            .is_ok_and(|path| is_result(&root, &path))
+    };
+    match args.inputs.iter().find(is_result) {
+        None => Ok(()),
+        Some(input) => {
+            let message = format!("{} is an input and would be overwritten", input.display());
+            Err(CliError::new(ExitStatus::Usage, message).hint("give another folder with -o"))
+        }
+    }
+}
+
+/// `1 input`, `2 inputs`.
+fn counted(n: usize, one: &str, many: &str) -> String {
+    format!("{n} {}", if n == 1 { one } else { many })
 }
 
 /// A flag that the first Ctrl-C sets; the second one ends the program.
@@ -179,12 +207,15 @@ fn into_folder(
             failed(e)
         }
     })?;
+    run_file::check_owner(&folder)?;
     if args.restart {
         folder.clear().map_err(failed)?;
     }
     let model = session::load_model(&args.model, printer)?;
     let mut run = Run::open(&folder, run_file::settings(args, &model)?, &list)?;
     if run.is_new() {
+        // First what says whose folder it is.
+        run.write(&folder).map_err(failed)?;
         folder
             .write(&folder.path("inputs.jsonl"), |out| {
                 manifest::write_inputs(&list, out)
@@ -249,8 +280,10 @@ fn into_folder(
 fn closing(counts: &Counts, outcome: &Outcome, model: &Model, target: &str) -> String {
     let seconds = outcome.wall.as_secs_f64().max(1e-9);
     let mut out = format!(
-        "{} inputs, {} articles, {} characters → {target}\n",
-        counts.inputs, counts.articles, counts.chars
+        "{}, {}, {} characters → {target}\n",
+        counted(counts.inputs, "input", "inputs"),
+        counted(counts.articles, "article", "articles"),
+        counts.chars
     );
     out.push_str(&format!(
         "this session: {seconds:.1} s, {:.0} tokens/s, encoder at work {:.0}% of the time\n",

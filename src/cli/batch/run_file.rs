@@ -20,6 +20,7 @@ pub(super) const RESTART: &str =
     "give the same command as before to go on, another -o, or --restart to begin anew";
 
 const SCHEMA: &str = "jianbao-run/1";
+const SCHEMA_NAME: &str = "jianbao-run/";
 
 /// A run: what was asked, and how far it is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -79,6 +80,32 @@ impl Session {
     }
 }
 
+/// Refuses a folder with files that a run would overwrite and none wrote: by their names, without a `run.json` of ours.
+pub(super) fn check_owner(folder: &OutputFolder) -> Result<(), CliError> {
+    #[derive(Deserialize)]
+    struct Form {
+        schema: String,
+    }
+    let path = folder.path("run.json");
+    let form: Option<Form> = std::fs::read(&path)
+        .ok()
+        .and_then(|text| serde_json::from_slice(&text).ok());
+    if form.is_some_and(|form| form.schema.starts_with(SCHEMA_NAME)) {
+        return Ok(());
+    }
+    let results = folder.results();
+    let results =
+        results.map_err(|e| CliError::output(&folder.root().display().to_string(), &e))?;
+    let Some(first) = results.first() else {
+        return Ok(());
+    };
+    let message = format!(
+        "{} would be overwritten, and no jianbao batch wrote it",
+        first.display()
+    );
+    Err(CliError::new(ExitStatus::Usage, message).hint("give another -o, or move the file away"))
+}
+
 impl Run {
     /// The run that an earlier session began in this folder, or a new one; an error when it was another one.
     pub fn open(
@@ -96,14 +123,7 @@ impl Run {
             |path: &std::path::Path, e| CliError::unreadable(&path.display().to_string(), &e);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => {
-                // Parts without a run belong to nobody we know.
-                return if folder.finished().is_ok_and(|parts| !parts.is_empty()) {
-                    Err(refuse("it has parts but no run.json".to_owned()))
-                } else {
-                    Ok(Self::new(settings))
-                };
-            }
+            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new(settings)),
             Err(e) => return Err(unreadable(&path, e)),
         };
         let run: Self = serde_json::from_str(&text)
@@ -113,6 +133,10 @@ impl Run {
         }
         if let Some(difference) = manifest::settings_difference(&run.settings, &settings) {
             return Err(refuse(difference));
+        }
+        // It was stopped before its inputs were listed.
+        if run.is_new() {
+            return Ok(run);
         }
         let path = folder.path("inputs.jsonl");
         let then = File::open(&path).map_err(|e| unreadable(&path, e))?;
@@ -188,6 +212,7 @@ pub(super) fn settings(args: &BatchArgs, model: &Model) -> Result<Settings, CliE
     let settings = [
         ("jianbao", env!("CARGO_PKG_VERSION").to_owned()),
         ("model", format!("{} {}", name.name, name.digest)),
+        ("model settings", model.provenance().settings.clone()),
         ("--dtype", name.dtype.clone()),
         ("--device", model.provenance().device.to_owned()),
         (

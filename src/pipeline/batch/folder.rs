@@ -56,17 +56,27 @@ impl OutputFolder {
         self.root.join("parts").join(format!("{part:05}.jsonl"))
     }
 
-    /// Removes everything that a run wrote.
+    /// Removes what a run wrote, by name; what else stands here stays.
     pub fn clear(&self) -> std::io::Result<()> {
-        fs::remove_dir_all(self.root.join("parts"))?;
-        fs::create_dir(self.root.join("parts"))?;
-        for name in RESULTS {
-            match fs::remove_file(self.path(name)) {
-                Err(e) if e.kind() != std::io::ErrorKind::NotFound => return Err(e),
-                _ => {}
-            }
+        for path in self.results()? {
+            fs::remove_file(path)?;
         }
         Ok(())
+    }
+
+    /// What stands here by a name that a run gives, its list of parts last.
+    pub fn results(&self) -> std::io::Result<Vec<PathBuf>> {
+        let named = RESULTS.iter().map(|name| self.path(name));
+        let mut found: Vec<PathBuf> = named
+            .filter(|path| path.symlink_metadata().is_ok())
+            .collect();
+        for entry in fs::read_dir(self.root.join("parts"))? {
+            let path = entry?.path();
+            if part_number(&path).is_some() {
+                found.push(path);
+            }
+        }
+        Ok(found)
     }
 
     /// The parts that are there, whole.
@@ -74,13 +84,8 @@ impl OutputFolder {
         let mut parts = BTreeSet::new();
         for entry in fs::read_dir(self.root.join("parts"))? {
             let path = entry?.path();
-            let number = path
-                .file_name()
-                .and_then(|name| name.to_str())
-                .and_then(|name| name.strip_suffix(".jsonl"))
-                .and_then(|name| name.parse().ok());
             // Renamed only when whole; the last byte is looked at all the same, for file systems that lie.
-            if let Some(number) = number
+            if let Some(number) = part_number(&path)
                 && ends_with_newline(&path)?
             {
                 parts.insert(number);
@@ -100,6 +105,29 @@ impl OutputFolder {
     ) -> std::io::Result<()> {
         whole::write(target, UNFINISHED, fill)
     }
+}
+
+/// Whether a run into the folder `root` writes a file there; both paths canonical.
+pub fn is_result(root: &Path, path: &Path) -> bool {
+    let Ok(inside) = path.strip_prefix(root) else {
+        return false;
+    };
+    let parts = Path::new("parts");
+    RESULTS.iter().any(|name| Path::new(name) == inside)
+        || inside.parent() == Some(parts) && part_number(inside).is_some()
+}
+
+/// Whether a file's name is one that a run gives, wherever it stands.
+pub fn is_named_like_a_result(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    name.is_some_and(|name| RESULTS.contains(&name)) || part_number(path).is_some()
+}
+
+/// The number of the part that a file is, by its name.
+fn part_number(path: &Path) -> Option<usize> {
+    let number = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
+    let is_number = number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit());
+    is_number.then(|| number.parse().ok()).flatten()
 }
 
 /// Files beside `parts/` that a run writes.
@@ -266,8 +294,33 @@ mod tests {
         let identities = finished.identities(7).unwrap();
         assert_eq!(identities, [("a".to_owned(), None), ("b".to_owned(), None)]);
         assert!(!folder.path().join("parts/.unfinished-x").exists());
+        fs::write(folder.path().join("parts/a.txt"), "mine").unwrap();
         output.clear().unwrap();
-        assert!(output.finished().unwrap().is_empty());
+        assert!(output.finished().unwrap().is_empty() && !output.part(8).exists());
+        assert!(folder.path().join("parts/a.txt").exists());
+    }
+
+    #[test]
+    fn results_are_known_by_their_names() {
+        let root = Path::new("/out");
+        for name in [
+            "run.json",
+            "results.jsonl",
+            "parts/00012.jsonl",
+            "parts/123456.jsonl",
+        ] {
+            assert!(is_result(root, &root.join(name)), "{name}");
+        }
+        for name in [
+            "mine.jsonl",
+            "parts/a.jsonl",
+            "parts/1.jsonl",
+            "00012.jsonl",
+            "in/run.json",
+            "../run.json",
+        ] {
+            assert!(!is_result(root, &root.join(name)), "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! What there is to do: files of a folder, files that were named, streams of JSON Lines.
 
+use super::folder::{is_named_like_a_result, is_result};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -138,10 +139,16 @@ pub fn list(
 
 fn list_folder(folder: &Path, selection: &Selection, without: Option<&Path>, out: &mut InputList) {
     let hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    // The folder of the results may be the one that is read: they are no inputs there.
     let left_out = |entry: &walkdir::DirEntry| {
-        without.is_some()
-            && entry.file_type().is_dir()
-            && entry.path().canonicalize().ok().as_deref() == without
+        let real = || entry.path().canonicalize().ok();
+        without.is_some_and(|root| match entry.file_type().is_dir() {
+            true => real().as_deref() == without,
+            false => {
+                is_named_like_a_result(entry.path())
+                    && real().is_some_and(|path| is_result(root, &path))
+            }
+        })
     };
     let walk = WalkDir::new(folder)
         .follow_links(false)
@@ -166,10 +173,12 @@ fn list_folder(folder: &Path, selection: &Selection, without: Option<&Path>, out
             continue;
         }
         let inside = entry.path().strip_prefix(folder).unwrap_or(entry.path());
-        if !selection.takes(inside) {
+        let is_link = entry.file_type().is_symlink();
+        let leads_to_folder = || is_link && entry.path().is_dir();
+        if !selection.takes(inside) && !leads_to_folder() {
             continue;
         }
-        if entry.file_type().is_symlink() {
+        if is_link {
             out.links += 1;
             continue;
         }

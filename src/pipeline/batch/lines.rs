@@ -83,7 +83,7 @@ pub struct LineDocument {
 /// Ids are text; whole numbers are taken as such.
 fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     #[derive(Deserialize)]
-    #[serde(untagged)]
+    #[serde(untagged, expecting = "\"id\" is neither text nor a whole number")]
     enum Id {
         Text(String),
         Number(i64),
@@ -94,9 +94,30 @@ fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<S
     })
 }
 
-/// Parses one line; the error is a sentence for people.
-pub fn parse(line: &[u8]) -> Result<LineDocument, String> {
+/// A line that holds no document.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// Its own id, where that can be read.
+    pub id: Option<String>,
+    /// A sentence for people.
+    pub reason: String,
+}
+
+/// Parses one line.
+pub fn parse(line: &[u8]) -> Result<LineDocument, Refused> {
     let line = line.strip_prefix(b"\xef\xbb\xbf").unwrap_or(line);
+    let refused = |id, reason: &str| Refused {
+        id,
+        reason: format!("is not a JSON object with \"id\" and \"text\": {reason}"),
+    };
+    // serde reads arrays as objects without names.
+    if line
+        .trim_ascii_start()
+        .first()
+        .is_some_and(|&first| first == b'[')
+    {
+        return Err(refused(None, "it is a list"));
+    }
     serde_json::from_slice(line).map_err(|e| {
         let place = if e.column() > 0 {
             format!(" (column {})", e.column())
@@ -105,8 +126,19 @@ pub fn parse(line: &[u8]) -> Result<LineDocument, String> {
         };
         let text = e.to_string();
         let reason = text.split(" at line ").next().unwrap_or(&text);
-        format!("is not a JSON object with \"id\" and \"text\": {reason}{place}")
+        refused(id_of(line), &format!("{reason}{place}"))
     })
+}
+
+fn id_of(line: &[u8]) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Named {
+        #[serde(deserialize_with = "text_or_number")]
+        id: String,
+    }
+    serde_json::from_slice(line)
+        .ok()
+        .map(|named: Named| named.id)
 }
 
 #[cfg(test)]
@@ -142,13 +174,30 @@ mod tests {
     fn a_line_becomes_a_document() {
         let document = parse(r#"{"id": 7, "text": "文", "more": [1]}"#.as_bytes()).unwrap();
         assert_eq!((document.id.as_str(), document.title), ("7", None));
-        let error = parse(br#"{"id": "a"}"#).unwrap_err();
-        assert!(error.contains("text"), "{error}");
         assert!(
             parse(b"[]").is_err()
                 && parse(b"").is_err()
                 && parse(br#"{"id":"a","text":"\ud800"}"#).is_err()
         );
+    }
+
+    #[test]
+    fn a_refused_line_keeps_its_id_and_says_why() {
+        for (line, id, why) in [
+            (r#"{"id": "a"}"#, Some("a"), "`text`"),
+            (r#"{"id": 7, "text": null}"#, Some("7"), "null"),
+            (
+                r#"{"id": 1.5, "text": "文"}"#,
+                None,
+                "neither text nor a whole number",
+            ),
+            (r#"["a", "题", "文"]"#, None, "it is a list"),
+            (r#"{"id": "a", "text": "文"#, None, "column"),
+        ] {
+            let refused = parse(line.as_bytes()).unwrap_err();
+            assert_eq!(refused.id.as_deref(), id, "{line}");
+            assert!(refused.reason.contains(why), "{refused:?}");
+        }
     }
 
     #[test]

@@ -246,10 +246,13 @@ impl Producer<'_> {
                                 sha256,
                             })?
                         }
-                        Err(reason) => self.offer(&own_id, &place, size, None, || {
-                            let message = format!("line {number} {reason}");
-                            Content::Failed(Problem::Unread("json", message))
-                        })?,
+                        Err(refused) => {
+                            let id = refused.id.as_deref().unwrap_or(&own_id);
+                            self.offer(id, &place, size, None, || {
+                                let message = format!("line {number} {}", refused.reason);
+                                Content::Failed(Problem::Unread("json", message))
+                            })?
+                        }
                     }
                 }
             };
