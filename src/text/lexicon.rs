@@ -22,6 +22,7 @@ struct KeywordLists {
 #[derive(Deserialize)]
 struct SentenceLists {
     leaning: String,
+    dangling: String,
     saying: String,
 }
 
@@ -39,6 +40,8 @@ pub struct Lexicon {
     pub counting: HashSet<&'static str>,
     /// Sentence openings that refer to the sentence before.
     pub leaning: Vec<Vec<char>>,
+    /// More of them, which the model knows nothing of.
+    pub dangling: Vec<Vec<char>>,
     /// Verbs of saying.
     pub saying: Vec<Vec<char>>,
 }
@@ -56,6 +59,7 @@ pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
         place: words(file.keyword.place).collect(),
         counting: words(file.keyword.counting).collect(),
         leaning: characters(file.sentence.leaning),
+        dangling: characters(file.sentence.dangling),
         saying: characters(file.sentence.saying),
     }
 });

@@ -5,6 +5,7 @@ mod set;
 use super::salience::similarity;
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal};
+use crate::text::lexicon::LEXICON;
 use crate::text::patterns::PATTERNS;
 use regex::Match;
 use schemars::JsonSchema;
@@ -120,7 +121,8 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
     if matches!(length, Length::Sentences(n) if n <= MAX_SET && chosen.len() == n) {
         let pool = &order[..order.len().min(3 * wanted + 1)];
         let said: Vec<&[char]> = sentences.iter().map(|s| s.of(folded)).collect();
-        let expectation = set::Expectation::new(&said, &shares, wanted);
+        let leans = said.iter().map(|sentence| leans(sentence)).collect();
+        let expectation = set::Expectation::new(&said, &shares, leans, wanted);
         chosen = expectation.improve(chosen, pool, |a, b| !repeats(a, b));
     }
     chosen.sort_unstable();
@@ -140,6 +142,18 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
             }
         })
         .collect()
+}
+
+/// Whether a sentence (folded) opens with what refers to the one before it: `他`, `该`, `这`. What is left out of a summary
+/// (`此外，`) does not count.
+fn leans(sentence: &[char]) -> bool {
+    let head: String = sentence.iter().take(OPENER_CHARS).collect();
+    let cut = PATTERNS
+        .opener
+        .find(&head)
+        .map_or(0, |opener| head[..opener.end()].chars().count());
+    let mut openings = LEXICON.leaning.iter().chain(&LEXICON.dangling);
+    openings.any(|opening| sentence[cut..].starts_with(opening))
 }
 
 /// `种粮大户何田说。` after a quotation: says nothing without it.

@@ -3,8 +3,9 @@
 //!
 //! Minimum Bayes risk with a unigram measure (Kumar and Byrne 2004, <https://aclanthology.org/N04-1022/>, there for
 //! translation): the model's probabilities give the expected number of each character in an editor's summary; a set's
-//! value is its F1 with that expectation, plus half the mean probability of its sentences. Where the model is unsure
-//! it so prefers what several likely sentences say to what one of them says alone.
+//! value is its F1 with that expectation, plus half the mean probability of its sentences, less something for each that
+//! refers to a sentence outside the set. Where the model is unsure it so prefers what several likely sentences say to
+//! what one of them says alone.
 
 use std::collections::HashMap;
 
@@ -13,6 +14,10 @@ const MAX_SWAPS: usize = 32;
 
 /// What the mean probability of a set's sentences counts beside the F1; chosen on 299 held-out articles of our own labels.
 const LIKELIHOOD: f64 = 0.5;
+
+/// What a sentence costs that refers to one which is not in the set (`该校…`). Of the sentences chosen from 690 unseen articles
+/// 0.041 are such with it, 0.078 without, at the same ROUGE-1; with 0.15 and 0.2 that falls by 0.2 points.
+const DANGLING: f64 = 0.1;
 
 /// What an editor's summary is expected to contain.
 pub(super) struct Expectation {
@@ -24,11 +29,13 @@ pub(super) struct Expectation {
     total: f64,
     /// That each sentence belongs to the summary.
     probabilities: Vec<f64>,
+    /// Whether it refers to the sentence before it.
+    leans: Vec<bool>,
 }
 
 impl Expectation {
-    /// `shares` sum to one over the sentences; `wanted` sentences are looked for.
-    pub fn new(sentences: &[&[char]], shares: &[f64], wanted: usize) -> Self {
+    /// `shares` sum to one over the sentences; `wanted` sentences are looked for. Those that lean refer to the one before.
+    pub fn new(sentences: &[&[char]], shares: &[f64], leans: Vec<bool>, wanted: usize) -> Self {
         let mut numbers: HashMap<char, usize> = HashMap::new();
         let sentences: Vec<Vec<usize>> = sentences
             .iter()
@@ -53,6 +60,7 @@ impl Expectation {
             sentences,
             counts,
             probabilities,
+            leans,
         }
     }
 
@@ -68,7 +76,9 @@ impl Expectation {
             probability += self.probabilities[i];
         }
         let f1 = 2.0 * both / (length + self.total).max(1.0);
-        f1 + LIKELIHOOD * probability / set.len().max(1) as f64
+        let dangles = |&&i: &&usize| self.leans[i] && !set.iter().any(|&other| other + 1 == i);
+        let dangling = set.iter().filter(dangles).count() as f64;
+        f1 + (LIKELIHOOD * probability - DANGLING * dangling) / set.len().max(1) as f64
     }
 
     /// Swaps sentences of `set` for others of `pool` as long as its value grows. `fit(a, b)`: may both be in it?
@@ -132,7 +142,12 @@ mod tests {
         let sentences: Vec<Vec<char>> = sentences.iter().map(|s| s.chars().collect()).collect();
         let borrowed: Vec<&[char]> = sentences.iter().map(Vec::as_slice).collect();
         let pool: Vec<usize> = (0..borrowed.len()).collect();
-        Expectation::new(&borrowed, shares, set.len()).improve(set.to_vec(), &pool, |_, _| true)
+        let leans = vec![false; borrowed.len()];
+        Expectation::new(&borrowed, shares, leans, set.len()).improve(
+            set.to_vec(),
+            &pool,
+            |_, _| true,
+        )
     }
 
     #[test]
@@ -145,6 +160,19 @@ mod tests {
         ];
         let shares = [0.4, 0.21, 0.2, 0.19];
         assert_eq!(improved(&sentences, &shares, &[0, 1]), [0, 2]);
+    }
+
+    #[test]
+    fn a_sentence_comes_with_the_one_it_leans_on_or_not_at_all() {
+        let sentences: [&[char]; 4] = [&['甲'], &['乙'], &['丙'], &['丁']];
+        let improved = |leans: [bool; 4], set: &[usize]| {
+            let expectation =
+                Expectation::new(&sentences, &[0.3, 0.22, 0.25, 0.23], leans.into(), 2);
+            expectation.improve(set.to_vec(), &[0, 1, 2, 3], |_, _| true)
+        };
+        assert_eq!(improved([false; 4], &[0, 2]), [0, 2]);
+        assert_eq!(improved([false, false, true, false], &[0, 2]), [0, 3]);
+        assert_eq!(improved([false, true, true, true], &[0, 2]), [0, 1]);
     }
 
     #[test]
