@@ -1,6 +1,7 @@
 //! The output folder: finished parts, and whole files only.
 
 use super::flow::Sink;
+use super::results::{RESULTS, part_number};
 use super::tasks::{Finished, Identity};
 use crate::output::json::line;
 use crate::output::record::Record;
@@ -106,38 +107,6 @@ impl OutputFolder {
         whole::write(target, UNFINISHED, fill)
     }
 }
-
-/// Whether a run into the folder `root` writes a file there; both paths canonical.
-pub fn is_result(root: &Path, path: &Path) -> bool {
-    let Ok(inside) = path.strip_prefix(root) else {
-        return false;
-    };
-    let parts = Path::new("parts");
-    RESULTS.iter().any(|name| Path::new(name) == inside)
-        || inside.parent() == Some(parts) && part_number(inside).is_some()
-}
-
-/// Whether a file's name is one that a run gives, wherever it stands.
-pub fn is_named_like_a_result(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str());
-    name.is_some_and(|name| RESULTS.contains(&name)) || part_number(path).is_some()
-}
-
-/// The number of the part that a file is, by its name.
-fn part_number(path: &Path) -> Option<usize> {
-    let number = path.file_name()?.to_str()?.strip_suffix(".jsonl")?;
-    let is_number = number.len() >= 5 && number.bytes().all(|byte| byte.is_ascii_digit());
-    is_number.then(|| number.parse().ok()).flatten()
-}
-
-/// Files beside `parts/` that a run writes.
-pub const RESULTS: [&str; 5] = [
-    "run.json",
-    "inputs.jsonl",
-    "results.jsonl",
-    "results.parquet",
-    "errors.jsonl",
-];
 
 fn ends_with_newline(path: &Path) -> std::io::Result<bool> {
     let mut file = File::open(path)?;
@@ -298,29 +267,6 @@ mod tests {
         output.clear().unwrap();
         assert!(output.finished().unwrap().is_empty() && !output.part(8).exists());
         assert!(folder.path().join("parts/a.txt").exists());
-    }
-
-    #[test]
-    fn results_are_known_by_their_names() {
-        let root = Path::new("/out");
-        for name in [
-            "run.json",
-            "results.jsonl",
-            "parts/00012.jsonl",
-            "parts/123456.jsonl",
-        ] {
-            assert!(is_result(root, &root.join(name)), "{name}");
-        }
-        for name in [
-            "mine.jsonl",
-            "parts/a.jsonl",
-            "parts/1.jsonl",
-            "00012.jsonl",
-            "in/run.json",
-            "../run.json",
-        ] {
-            assert!(!is_result(root, &root.join(name)), "{name}");
-        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! What there is to do: files of a folder, files that were named, streams of JSON Lines.
 
-use super::folder::{is_named_like_a_result, is_result};
+use super::results::{is_named_like_a_result, is_result};
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};

@@ -19,6 +19,7 @@ pub mod manifest;
 mod open;
 #[cfg(feature = "candle")]
 pub mod report;
+pub mod results;
 #[cfg(feature = "candle")]
 pub mod tasks;
 
