@@ -168,7 +168,7 @@ mod tests {
         let sentences: [&[char]; 4] = [&['甲'], &['乙'], &['丙'], &['丁']];
         let improved = |leans: [bool; 4], set: &[usize]| {
             let expectation =
-                Expectation::new(&sentences, &[0.3, 0.23, 0.24, 0.23], leans.into(), 2);
+                Expectation::new(&sentences, &[0.3, 0.23, 0.237, 0.233], leans.into(), 2);
             expectation.improve(set.to_vec(), &[0, 1, 2, 3], |_, _| true)
         };
         assert_eq!(improved([false; 4], &[0, 2]), [0, 2]);
