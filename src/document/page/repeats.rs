@@ -52,7 +52,10 @@ fn open_with_quotes(text: &[char], section: &mut [Block]) {
         let quoted = said(text, section[deck].span);
         let bodies = section[deck + 1..].iter();
         let mut bodies = bodies.filter(|block| block.kind == BlockKind::Body);
-        let is_quote = quoted.chars().count() >= MIN_QUOTED_CHARS
+        // Quotes are sentences, of several clauses most of the time; a deck may use the words of one.
+        let has_clauses = section[deck].span.of(text).contains(&'，');
+        let is_quote = has_clauses
+            && quoted.chars().count() >= MIN_QUOTED_CHARS
             && bodies.any(|body| said(text, body.span).contains(&quoted));
         if !is_quote {
             break;
