@@ -5,6 +5,7 @@ mod set;
 use super::salience::similarity;
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal};
+use crate::text::dateline::opening;
 use crate::text::lexicon::LEXICON;
 use crate::text::patterns::PATTERNS;
 use regex::Match;
@@ -133,8 +134,8 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
                 Length::Sentences(_) => with_speaker(article, i),
                 Length::Chars(_) => sentences[i],
             };
+            let span = without_dateline(span, text, folded);
             let span = without_opener(without_number(span, text, folded), text, folded);
-            let span = without_stray_mark(span, text);
             SummarySentence {
                 text: span.text(text),
                 span,
@@ -183,6 +184,21 @@ fn with_speaker(article: &Sentences<'_>, i: usize) -> Span {
 /// Who said something is no longer.
 const MAX_ATTRIBUTION_CHARS: usize = 44;
 
+/// The sentence without a dateline in the middle of its paragraph: a caption may stand before it on the same line.
+fn without_dateline(sentence: Span, text: &[char], folded: &[char]) -> Span {
+    let opening = opening(&head_of(sentence, folded, DATELINE_CHARS));
+    let dated = opening.filter(|opening| opening.date.is_some() || !opening.people.is_empty());
+    let start = sentence.start + dated.map_or(0, |opening| opening.chars);
+    let rest = Span::new(start.min(sentence.end), sentence.end).trimmed(text);
+    match rest.len() >= MIN_SENTENCE_CHARS {
+        true => rest,
+        false => sentence,
+    }
+}
+
+/// What of a sentence is looked at for a dateline.
+const DATELINE_CHARS: usize = 100;
+
 /// The sentence without what refers to the one before it (`此外，`), or only says that it is news (`记者从…获悉，`).
 fn without_opener(sentence: Span, text: &[char], folded: &[char]) -> Span {
     let head = head_of(sentence, folded, OPENER_CHARS);
@@ -191,16 +207,6 @@ fn without_opener(sentence: Span, text: &[char], folded: &[char]) -> Span {
     match rest.len() >= MIN_SENTENCE_CHARS {
         true => rest,
         false => sentence,
-    }
-}
-
-/// `通车。?`: a character that no encoding knew has become a question mark.
-fn without_stray_mark(sentence: Span, text: &[char]) -> Span {
-    let said = sentence.of(text);
-    let stray = said.iter().rev().take_while(|&&c| c == '?').count();
-    match said[..said.len() - stray].last() {
-        Some('。') => Span::new(sentence.start, sentence.end - stray),
-        _ => sentence,
     }
 }
 
@@ -341,6 +347,17 @@ mod tests {
         ] {
             assert_eq!(summary(text, &[1.0], Length::Sentences(1)), [said]);
         }
+    }
+
+    #[test]
+    fn a_dateline_in_the_middle_of_a_paragraph_is_left_out() {
+        let text = "何田（右二）走上大桥。东江在线3月1日讯(记者 何田)大桥今天正式建成通车。";
+        assert_eq!(
+            summary(text, &[1.0, 2.0], Length::Sentences(1)),
+            ["大桥今天正式建成通车。"]
+        );
+        let reported = "据东江日报3月1日报道，大桥今天正式建成通车。";
+        assert_eq!(summary(reported, &[1.0], Length::Sentences(1)), [reported]);
     }
 
     #[test]
