@@ -228,19 +228,31 @@ mod tests {
     use crate::document::sentence::sentences;
     use crate::text::document_frequency::DocumentFrequency;
 
-    #[test]
-    fn overlapping_candidates_are_merged_and_counted() {
-        let text: Vec<char> = "东江大桥通车。东江大桥有四车道。".chars().collect();
+    /// The keywords of a text without a title, by the logit of each phrase.
+    fn keywords(text: &str, logit: impl Fn(&str) -> f32) -> Vec<Keyword> {
+        let text: Vec<char> = text.chars().collect();
         let spans = sentences(&text);
         let candidates = candidates::candidates(&[], &text, &spans, &DocumentFrequency::default());
-        let logits: Vec<f32> = candidates.iter().map(|c| c.key.len() as f32).collect();
+        let logit = |c: &Candidate| logit(&c.key.iter().collect::<String>());
+        let logits: Vec<f32> = candidates.iter().map(logit).collect();
         let article = Places {
             title: &[],
             text: &text,
             folded_title: &[],
             folded_text: &text,
         };
-        let keywords = choose(&article, &candidates, &logits, 8);
+        choose(&article, &candidates, &logits, 8)
+    }
+
+    fn chosen(text: &str, logit: impl Fn(&str) -> f32) -> Vec<String> {
+        let keywords = keywords(text, logit).into_iter();
+        keywords.map(|keyword| keyword.text).collect()
+    }
+
+    #[test]
+    fn overlapping_candidates_are_merged_and_counted() {
+        let length = |phrase: &str| phrase.chars().count() as f32;
+        let keywords = keywords("东江大桥通车。东江大桥有四车道。", length);
         let bridge = keywords.iter().find(|k| k.text.contains("大桥")).unwrap();
         assert!(bridge.count >= 1);
         for (i, a) in keywords.iter().enumerate() {
@@ -279,27 +291,15 @@ mod tests {
 
     #[test]
     fn a_full_name_takes_its_abbreviations_place() {
-        let text: Vec<char> = "东江铁路集团今天成立。东铁公布了计划。".chars().collect();
-        let spans = sentences(&text);
-        let candidates = candidates::candidates(&[], &text, &spans, &DocumentFrequency::default());
-        let article = Places {
-            title: &[],
-            text: &text,
-            folded_title: &[],
-            folded_text: &text,
-        };
         let chosen = |full: f32| {
-            let logit = |c: &Candidate| match c.key.iter().collect::<String>().as_str() {
-                "东江铁路集团" => full,
-                "东铁" => 1.0,
-                _ => -4.0,
-            };
-            let logits: Vec<f32> = candidates.iter().map(logit).collect();
-            let keywords = choose(&article, &candidates, &logits, 8);
-            keywords
-                .into_iter()
-                .map(|keyword| keyword.text)
-                .collect::<Vec<_>>()
+            chosen(
+                "东江铁路集团今天成立。东铁公布了计划。",
+                |phrase| match phrase {
+                    "东江铁路集团" => full,
+                    "东铁" => 1.0,
+                    _ => -4.0,
+                },
+            )
         };
         assert_eq!(chosen(0.9), ["东江铁路集团"]);
         assert_eq!(chosen(0.0), ["东铁"]);
@@ -325,24 +325,18 @@ mod tests {
 
     #[test]
     fn unlikely_ones_do_not_fill_up_the_list() {
-        let text: Vec<char> = "东江大桥通车，市民高兴，天气晴朗。".chars().collect();
-        let spans = sentences(&text);
-        let candidates = candidates::candidates(&[], &text, &spans, &DocumentFrequency::default());
-        let article = Places {
-            title: &[],
-            text: &text,
-            folded_title: &[],
-            folded_text: &text,
+        let chosen = |bridge: f32| {
+            let logit = |phrase: &str| {
+                if phrase == "东江大桥" {
+                    bridge
+                } else {
+                    -4.0
+                }
+            };
+            chosen("东江大桥通车，市民高兴，天气晴朗。", logit).len()
         };
-        let is_bridge = |c: &Candidate| c.key.iter().collect::<String>() == "东江大桥";
-        let logits = |bridge: f32| -> Vec<f32> {
-            let all = candidates.iter();
-            all.map(|c| if is_bridge(c) { bridge } else { -4.0 })
-                .collect()
-        };
-        let chosen = |logits: &[f32]| choose(&article, &candidates, logits, 8).len();
-        assert_eq!(chosen(&logits(1.0)), 1);
-        assert_eq!(chosen(&logits(-4.0)), 1);
+        assert_eq!(chosen(1.0), 1);
+        assert_eq!(chosen(-4.0), 1);
     }
 
     #[test]
