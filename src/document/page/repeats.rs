@@ -4,9 +4,13 @@ use super::titled::Repeated;
 use super::{Block, BlockKind};
 use crate::document::Span;
 use crate::text::fold::fold_char;
+use std::collections::HashSet;
 
 /// A shorter deck may use the words of a sentence and be one all the same.
 const MIN_QUOTED_CHARS: usize = 20;
+
+/// Such sentences at most: a run of a thousand short lines is compared with no text below it.
+const MAX_QUOTES: usize = 4;
 
 /// Of each headline, later decks that say what an earlier one said, and the title once more below it, belong to no article;
 /// last decks that are a sentence of the text open the text (papers print such quotes above commentaries).
@@ -31,11 +35,11 @@ pub(super) fn set_apart(text: &[char], mut blocks: Vec<Block>) -> Vec<Block> {
 }
 
 fn drop_said_decks(text: &[char], decks: &mut [Block]) {
-    for later in 1..decks.len() {
-        let said = said(text, decks[later].span);
-        let mut earlier = decks[..later].iter();
-        if !said.is_empty() && earlier.any(|deck| self::said(text, deck.span) == said) {
-            decks[later].kind = BlockKind::Furniture;
+    let mut earlier = HashSet::new();
+    for deck in decks {
+        let said = said(text, deck.span);
+        if !said.is_empty() && !earlier.insert(said) {
+            deck.kind = BlockKind::Furniture;
         }
     }
 }
@@ -45,7 +49,7 @@ fn open_with_quotes(text: &[char], section: &mut [Block]) {
     let decks = decks
         .take_while(|block| block.kind != BlockKind::Body)
         .count();
-    for deck in (1..=decks).rev() {
+    for deck in (1..=decks).rev().take(MAX_QUOTES) {
         if section[deck].kind != BlockKind::Headline {
             continue;
         }
@@ -72,8 +76,9 @@ fn said(text: &[char], line: Span) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
     use crate::document::page::repair::NoContinuation;
-    use crate::document::page::{Layout, split};
+    use crate::document::page::{Layout, line, split};
 
     const QUOTE: &str = "把大桥修到群众心坎上，靠的是听得进群众的意见，等得起一个合适的方案";
 
@@ -94,6 +99,21 @@ mod tests {
         assert!(text.starts_with(QUOTE), "{text}");
         let page = format!("民生工程要听民意\n——东江修桥记\n{body}");
         assert_eq!(read(&page).0, "民生工程要听民意 ——东江修桥记");
+    }
+
+    #[test]
+    fn a_hundred_thousand_decks_cost_no_more_than_they_have() {
+        let page = "东江大桥通车，市民走上大桥参观，江面上张灯结彩\n".repeat(100_000);
+        let text: Vec<char> = page.chars().collect();
+        let decks = line::lines(&text);
+        let decks = decks
+            .iter()
+            .map(|line| Block::new(&text, line, BlockKind::Headline));
+        let found = set_apart(&text, decks.collect());
+        let headlines = found
+            .iter()
+            .filter(|block| block.kind == BlockKind::Headline);
+        assert_eq!(headlines.count(), 1);
     }
 
     #[test]
