@@ -46,24 +46,24 @@ const MAX_COMMAND_CHARS: usize = 8;
 ///
 /// A question mark of half width asks nothing behind a full stop of full width, nor when many stand with blanks among them.
 fn lost_blanks(text: &[char], part: Span) -> Option<usize> {
-    let run = part.of(text).iter();
+    let run = part.of(text);
+    // Asked at every character: nearly all of them are none.
+    if run.first() != Some(&'?') {
+        return None;
+    }
+    let run = run.iter();
     let run = run.take_while(|&&c| c == '?' || c.is_whitespace() && !is_line_end(c));
     let (mut marks, mut len, mut apart) = (0, 0, false);
-    for (at, &c) in run.enumerate() {
-        if c == '?' {
-            apart |= marks > 0 && at > len;
-            marks += 1;
-            len = at + 1;
-        } else if marks == 0 {
-            return None;
-        }
+    for (at, _) in run.enumerate().filter(|(_, c)| **c == '?') {
+        apart |= at > len;
+        marks += 1;
+        len = at + 1;
     }
     let before = text[..part.start].iter().rev();
     let before = before
         .take(MAX_BLANKS)
         .find(|&&c| !c.is_whitespace() || is_line_end(c));
     let asks = match before {
-        _ if marks == 0 => true,
         None | Some('。' | '！' | '？' | '；' | '：' | '…') => false,
         Some(&c) if is_line_end(c) => false,
         Some(&c) if is_closing(c) => marks < 3 && !apart,

@@ -1,7 +1,7 @@
 //! `jianbao batch`: one record an input, the same bytes whatever happens on the way.
 
 use crate::laws::TINY;
-use crate::support::{fixture, jianbao, root, tiny_copy};
+use crate::support::{fixture, jianbao, root};
 use jianbao::pipeline::batch::flow::{self, Job};
 use jianbao::pipeline::batch::folder::PartSink;
 use jianbao::pipeline::batch::inputs::{self, Selection};
@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// A batch with the tiny model.
-fn batch(arguments: &[&str]) -> assert_cmd::Command {
+pub fn batch(arguments: &[&str]) -> assert_cmd::Command {
     let mut command = jianbao();
     command.arg("batch").args(arguments);
     command.arg("--model").arg(fixture("tiny"));
@@ -32,7 +32,7 @@ fn running(arguments: &[&str]) -> Command {
 }
 
 /// `count` articles in a folder of their own: (folder, the lines, where the results go).
-fn articles(count: usize) -> (tempfile::TempDir, PathBuf, PathBuf) {
+pub fn articles(count: usize) -> (tempfile::TempDir, PathBuf, PathBuf) {
     let work = tempfile::tempdir().unwrap();
     let lines = work.path().join("in.jsonl");
     write_lines(&lines, count);
@@ -40,11 +40,11 @@ fn articles(count: usize) -> (tempfile::TempDir, PathBuf, PathBuf) {
     (work, lines, out)
 }
 
-fn stderr(assert: &assert_cmd::assert::Assert) -> String {
+pub fn stderr(assert: &assert_cmd::assert::Assert) -> String {
     String::from_utf8_lossy(&assert.get_output().stderr).into_owned()
 }
 
-fn records(path: &Path) -> Vec<Value> {
+pub fn records(path: &Path) -> Vec<Value> {
     let text = fs::read_to_string(path).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
     text.lines()
         .map(|line| serde_json::from_str(line).unwrap())
@@ -62,7 +62,7 @@ fn write_lines(path: &Path, count: usize) {
     fs::write(path, out).unwrap();
 }
 
-fn text(path: &Path) -> &str {
+pub fn text(path: &Path) -> &str {
     path.to_str().expect("temporary paths are UTF-8")
 }
 
@@ -330,70 +330,6 @@ fn ctrl_c_finishes_the_parts_at_hand_and_says_how_to_go_on() {
 }
 
 #[test]
-fn another_run_is_refused_with_the_difference() {
-    let work = tempfile::tempdir().unwrap();
-    let folder = work.path().join("in");
-    fs::create_dir(&folder).unwrap();
-    fs::write(folder.join("a.txt"), "东江大桥今天开工。").unwrap();
-    let out = work.path().join("out");
-    let arguments = [text(&folder), "-o", text(&out)];
-    batch(&arguments).assert().success();
-    batch(&arguments).assert().success();
-    let run = fs::read_to_string(out.join("run.json")).unwrap();
-    let run: Value = serde_json::from_str(&run).unwrap();
-    let refused = |arguments: &[&str], word: &str| {
-        let assert = batch(arguments).assert().code(2).stdout("");
-        let message = stderr(&assert);
-        assert!(
-            message.contains(word) && message.contains("--restart"),
-            "{message}"
-        );
-    };
-    refused(
-        &[&arguments[..], &["--keywords", "3"]].concat(),
-        "--keywords was 8, now it is 3",
-    );
-    // `auto` is one of the two, by processor.
-    let dtype = run["settings"]["--dtype"].as_str().unwrap();
-    let other = if dtype == "f32" { "int8" } else { "f32" };
-    refused(&[&arguments[..], &["--dtype", other]].concat(), "--dtype");
-    fs::write(folder.join("b.txt"), "水利工程通车。").unwrap();
-    refused(&arguments, "b.txt is new");
-    batch(&[&arguments[..], &["--restart"]].concat())
-        .assert()
-        .success();
-    assert_eq!(records(&out.join("results.jsonl")).len(), 2);
-    fs::write(folder.join("b.txt"), "水利工程今天通车。").unwrap();
-    refused(&arguments, "b.txt had");
-}
-
-/// Lines on standard input cannot be compared beforehand; they are while they are skipped.
-#[test]
-fn changed_lines_are_noticed_while_they_are_skipped() {
-    let (_work, lines, out) = articles(70);
-    batch(&["-", "-o", text(&out)])
-        .pipe_stdin(&lines)
-        .unwrap()
-        .assert()
-        .success();
-    fs::remove_file(out.join("parts/00005.jsonl")).unwrap();
-    let changed = fs::read_to_string(&lines)
-        .unwrap()
-        .replacen("第5段", "第六段", 1);
-    fs::write(&lines, changed).unwrap();
-    let assert = batch(&["-", "-o", text(&out)])
-        .pipe_stdin(&lines)
-        .unwrap()
-        .assert()
-        .code(2);
-    let message = stderr(&assert);
-    assert!(
-        message.contains("-:6") && message.contains("--restart"),
-        "{message}"
-    );
-}
-
-#[test]
 fn a_consumer_that_goes_away_ends_it_quietly() {
     let work = tempfile::tempdir().unwrap();
     let lines = work.path().join("in.jsonl");
@@ -524,69 +460,6 @@ impl flow::Observer for Silent {
     fn record(&self, _: &jianbao::output::record::Record, _: u64) {}
 }
 
-/// Whatever stands in the folder of the results, only what a run wrote is overwritten or thrown away.
-#[test]
-fn nobody_elses_files_are_touched() {
-    let work = tempfile::tempdir().unwrap();
-    let at = |name: &str| work.path().join(name);
-    let write = |name: &str, text: &str| {
-        fs::create_dir_all(at(name).parent().unwrap()).unwrap();
-        fs::write(at(name), text).unwrap();
-    };
-    let refused = |arguments: &[&str], word: &str| {
-        let message = stderr(&batch(arguments).assert().code(2).stdout(""));
-        assert!(message.contains(word), "{message}");
-    };
-    write("in/a.txt", "东江大桥今天开工。");
-    let folder = at("in");
-    for name in ["results.jsonl", "run.json", "parts/00000.jsonl"] {
-        write(&format!("mine/{name}"), "{\"id\": 1}\n");
-        let mine = at("mine");
-        for more in [&[][..], &["--restart"]] {
-            let arguments = [&[text(&folder), "-o", text(&mine)], more].concat();
-            refused(&arguments, "would be overwritten");
-        }
-        assert_eq!(
-            fs::read_to_string(at("mine").join(name)).unwrap(),
-            "{\"id\": 1}\n"
-        );
-        fs::remove_dir_all(&mine).unwrap();
-    }
-    // An input that stands where results go.
-    write(
-        "lines/results.jsonl",
-        "{\"id\": 1, \"text\": \"东江大桥今天开工。\"}\n",
-    );
-    let (lines, out) = (at("lines/results.jsonl"), at("lines"));
-    refused(&[text(&lines), "-o", text(&out)], "is an input");
-    // Results beside the inputs: they are no inputs, and `--restart` leaves the inputs alone.
-    write("in/parts/b.txt", "水利工程今天通车。");
-    let arguments = [text(&folder), "-o", text(&folder), "--include", "*"];
-    for more in [&[][..], &[], &["--restart"]] {
-        batch(&[&arguments[..], more].concat()).assert().success();
-        assert_eq!(records(&at("in/results.jsonl")).len(), 2);
-    }
-    assert!(at("in/parts/b.txt").exists());
-}
-
-/// What else a model's folder holds decides records, as its weights do.
-#[test]
-fn another_model_is_refused_though_its_weights_are_the_same() {
-    let (_work, lines, out) = articles(3);
-    let model = tiny_copy();
-    let run = || {
-        let mut command = jianbao();
-        command.args(["batch", text(&lines), "-o", text(&out), "--model"]);
-        command.arg(model.path()).assert()
-    };
-    run().success();
-    let config = model.path().join("config.json");
-    let changed = fs::read_to_string(&config).unwrap();
-    fs::write(&config, format!("{changed} ")).unwrap();
-    let message = stderr(&run().code(2));
-    assert!(message.contains("model settings"), "{message}");
-}
-
 #[test]
 fn links_are_counted_whatever_they_lead_to() {
     let work = tempfile::tempdir().unwrap();
@@ -602,23 +475,6 @@ fn links_are_counted_whatever_they_lead_to() {
             "{message}"
         );
     }
-}
-
-#[test]
-fn arguments_that_cannot_be_are_refused() {
-    let work = tempfile::tempdir().unwrap();
-    let here = text(work.path());
-    batch(&["no-such-folder", "-o", here]).assert().code(3);
-    batch(&[here, "-o", "-", "--format", "parquet"])
-        .assert()
-        .code(2);
-    batch(&["-", "-", "-o", here]).assert().code(2);
-    batch(&[here, "-o", here, "--include", "[a"])
-        .assert()
-        .code(2);
-    let file = work.path().join("file");
-    fs::write(&file, "").unwrap();
-    batch(&[here, "-o", text(&file)]).assert().code(6);
 }
 
 /// DuckDB reads what we write, when Python has it.

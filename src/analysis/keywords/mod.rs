@@ -228,9 +228,13 @@ mod tests {
     use crate::document::sentence::sentences;
     use crate::text::document_frequency::DocumentFrequency;
 
+    fn chars(text: &str) -> Vec<char> {
+        text.chars().collect()
+    }
+
     /// The keywords of a text without a title, by the logit of each phrase.
     fn keywords(text: &str, logit: impl Fn(&str) -> f32) -> Vec<Keyword> {
-        let text: Vec<char> = text.chars().collect();
+        let text = chars(text);
         let spans = sentences(&text);
         let candidates = candidates::candidates(&[], &text, &spans, &DocumentFrequency::default());
         let logit = |c: &Candidate| logit(&c.key.iter().collect::<String>());
@@ -265,7 +269,6 @@ mod tests {
     #[test]
     fn variants_of_a_phrase_are_told_from_other_phrases() {
         let same = |a: &str, b: &str| {
-            let chars = |text: &str| text.chars().collect::<Vec<_>>();
             let (a, b) = (chars(a), chars(b));
             assert_eq!(name_the_same(&a, &b), name_the_same(&b, &a));
             name_the_same(&a, &b)
@@ -307,10 +310,7 @@ mod tests {
 
     #[test]
     fn a_misreading_is_no_keyword_beside_what_it_should_be() {
-        let off = |a: &str, b: &str| {
-            let chars = |text: &str| text.chars().collect::<Vec<_>>();
-            one_off(&chars(a), &chars(b))
-        };
+        let off = |a: &str, b: &str| one_off(&chars(a), &chars(b));
         assert!(off("东江太桥", "东江大桥"));
         for (a, b) in [
             ("东江大桥", "东江大桥"),
@@ -341,7 +341,7 @@ mod tests {
 
     #[test]
     fn marks_do_not_make_two_keywords_of_one() {
-        let key = |text: &str| core(&text.chars().collect::<Vec<_>>());
+        let key = |text: &str| core(&chars(text));
         assert!(overlap(&key("“五一”劳动节"), &key("五一劳动节")));
         assert!(overlap(&key("AED 设备"), &key("AED设备")));
         assert!(!overlap(&key("劳动节"), &key("劳动者")));

@@ -148,13 +148,10 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
 /// Whether a sentence (folded) opens with what refers to the one before it: `他`, `该`, `这`. What is left out of a summary
 /// (`此外，`) does not count.
 fn leans(sentence: &[char]) -> bool {
-    let head: String = sentence.iter().take(OPENER_CHARS).collect();
-    let cut = PATTERNS
-        .opener
-        .find(&head)
-        .map_or(0, |opener| head[..opener.end()].chars().count());
+    let whole = Span::new(0, sentence.len());
+    let said = without_opener(whole, sentence, sentence).of(sentence);
     let mut openings = LEXICON.leaning.iter().chain(&LEXICON.dangling);
-    openings.any(|opening| sentence[cut..].starts_with(opening))
+    openings.any(|opening| said.starts_with(opening))
 }
 
 /// `种粮大户何田说。` after a quotation: says nothing without it.
@@ -190,10 +187,7 @@ fn without_dateline(sentence: Span, text: &[char], folded: &[char]) -> Span {
     let dated = opening.filter(|opening| opening.date.is_some() || !opening.people.is_empty());
     let start = sentence.start + dated.map_or(0, |opening| opening.chars);
     let rest = Span::new(start.min(sentence.end), sentence.end).trimmed(text);
-    match rest.len() >= MIN_SENTENCE_CHARS {
-        true => rest,
-        false => sentence,
-    }
+    if says_something(rest) { rest } else { sentence }
 }
 
 /// What of a sentence is looked at for a dateline.
@@ -204,10 +198,12 @@ fn without_opener(sentence: Span, text: &[char], folded: &[char]) -> Span {
     let head = head_of(sentence, folded, OPENER_CHARS);
     let opener = PATTERNS.opener.find(&head);
     let rest = rest_after(&head, opener, sentence, text);
-    match rest.len() >= MIN_SENTENCE_CHARS {
-        true => rest,
-        false => sentence,
-    }
+    if says_something(rest) { rest } else { sentence }
+}
+
+/// Enough to stand alone.
+fn says_something(sentence: Span) -> bool {
+    sentence.len() >= MIN_SENTENCE_CHARS
 }
 
 /// The first `chars` characters of a sentence.

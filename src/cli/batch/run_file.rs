@@ -20,7 +20,6 @@ pub(super) const RESTART: &str =
     "give the same command as before to go on, another -o, or --restart to begin anew";
 
 const SCHEMA: &str = "jianbao-run/1";
-const SCHEMA_NAME: &str = "jianbao-run/";
 
 /// A run: what was asked, and how far it is.
 #[derive(Debug, Serialize, Deserialize)]
@@ -90,7 +89,9 @@ pub(super) fn check_owner(folder: &OutputFolder) -> Result<(), CliError> {
     let form: Option<Form> = std::fs::read(&path)
         .ok()
         .and_then(|text| serde_json::from_slice(&text).ok());
-    if form.is_some_and(|form| form.schema.starts_with(SCHEMA_NAME)) {
+    // Of whatever version.
+    let name = |schema: &str| schema.split('/').next().map(str::to_owned);
+    if form.is_some_and(|form| name(&form.schema) == name(SCHEMA)) {
         return Ok(());
     }
     let results = folder.results();

@@ -2,7 +2,6 @@
 
 use super::titled::Repeated;
 use super::{Block, BlockKind};
-use crate::document::Span;
 use crate::text::fold::fold_char;
 use std::collections::HashSet;
 
@@ -37,7 +36,7 @@ pub(super) fn set_apart(text: &[char], mut blocks: Vec<Block>) -> Vec<Block> {
 fn drop_said_decks(text: &[char], decks: &mut [Block]) {
     let mut earlier = HashSet::new();
     for deck in decks {
-        let said = said(text, deck.span);
+        let said = words_of(deck.span.of(text));
         if !said.is_empty() && !earlier.insert(said) {
             deck.kind = BlockKind::Furniture;
         }
@@ -53,14 +52,14 @@ fn open_with_quotes(text: &[char], section: &mut [Block]) {
         if section[deck].kind != BlockKind::Headline {
             continue;
         }
-        let quoted = said(text, section[deck].span);
+        let quoted = words_of(section[deck].span.of(text));
         let bodies = section[deck + 1..].iter();
         let mut bodies = bodies.filter(|block| block.kind == BlockKind::Body);
         // Quotes are sentences, of several clauses most of the time; a deck may use the words of one.
         let has_clauses = section[deck].span.of(text).contains(&'，');
         let is_quote = has_clauses
             && quoted.chars().count() >= MIN_QUOTED_CHARS
-            && bodies.any(|body| said(text, body.span).contains(&quoted));
+            && bodies.any(|body| words_of(body.span.of(text)).contains(&quoted));
         if !is_quote {
             break;
         }
@@ -69,8 +68,8 @@ fn open_with_quotes(text: &[char], section: &mut [Block]) {
 }
 
 /// The words of a line, folded, without marks.
-fn said(text: &[char], line: Span) -> String {
-    let chars = line.of(text).iter().copied().map(fold_char);
+pub(super) fn words_of(line: &[char]) -> String {
+    let chars = line.iter().copied().map(fold_char);
     chars.filter(|c| c.is_alphanumeric()).collect()
 }
 

@@ -1,5 +1,6 @@
 //! Passages that are printed twice.
 
+use super::super::repeats::words_of;
 use super::{Continuation, Page, is_open_end};
 use crate::document::Span;
 use std::collections::{HashMap, HashSet};
@@ -110,16 +111,15 @@ impl Page<'_> {
 
     /// Whether a block says in advance what its article says below.
     pub(super) fn is_standfirst(&self, block: usize) -> bool {
-        let said =
-            |chars: &[char]| -> String { chars.iter().filter(|c| c.is_alphanumeric()).collect() };
-        let quoted = said(self.chars(block));
-        let below =
-            (block + 1..self.blocks.len()).take_while(|&j| self.section[j] == self.section[block]);
-        self.is_above_prose(block)
-            && self.chars(block).len() >= MIN_CHARS
-            && below
-                .filter(|&j| self.is_body(j))
-                .any(|j| said(self.chars(j)).contains(&quoted))
+        if self.chars(block).len() < MIN_CHARS || !self.is_above_prose(block) {
+            return false;
+        }
+        let quoted = words_of(self.chars(block));
+        let below = block + 1..self.blocks.len();
+        below
+            .take_while(|&j| self.section[j] == self.section[block])
+            .filter(|&j| self.is_body(j))
+            .any(|j| words_of(self.chars(j)).contains(&quoted))
     }
 
     /// Whether a block stands right below the headline, or below others there that end without a mark like itself.
