@@ -41,6 +41,10 @@ patterns! {
     names,
     /// What a credit may end with besides names: `报道`, `发自东江`.
     reporting,
+    /// Several names, whatever the surnames.
+    signatures,
+    /// Who wrote down what the author of a note says.
+    noted_down,
     /// Who wrote it and what he is, below a headline: `东江大学教授 何田`.
     signature,
     /// Who wrote it, below a headline, looser than `byline`; its groups are names.
@@ -69,6 +73,8 @@ patterns! {
     closing_jump,
     /// What a web page ends with, at the end of a paragraph: `(责任编辑：林小满)`.
     closing_web,
+    /// What else stands behind a web page's last sentence, to the end of its text: credits, declarations, rights.
+    end_matter,
     /// A jump line at the beginning of a paragraph.
     opening_jump,
     /// What says that a title follows, which the article had elsewhere: `原标题：`.

@@ -2,6 +2,7 @@
 
 pub mod candidates;
 
+use crate::document::Span;
 use crate::text::fold::is_han;
 use crate::text::lexicon::LEXICON;
 use crate::text::words::words;
@@ -44,7 +45,10 @@ pub fn choose(
     let misread = misreadings(candidates, &cores, &likely);
     // −∞ is a candidate that nobody looked at.
     let mut order: Vec<usize> = (0..candidates.len())
-        .filter(|&i| logits[i].is_finite() && !misread.contains(&i))
+        .filter(|&i| {
+            let is_whole = !is_part_of_a_name(article, &candidates[i]);
+            logits[i].is_finite() && !misread.contains(&i) && is_whole
+        })
         .collect();
     order.sort_by(|&a, &b| value[b].total_cmp(&value[a]).then(a.cmp(&b)));
     let mut chosen: Vec<usize> = Vec::new();
@@ -107,6 +111,29 @@ fn misreadings(candidates: &[Candidate], cores: &[Vec<char>], likely: &[usize]) 
         often.iter().any(|&j| one_off(&cores[*i], &cores[j])) && words(&cores[*i]).len() > 1
     };
     once.into_iter().filter(is_misread).collect()
+}
+
+/// Whether a phrase stands only where a dash, a dot or a colon joins it to what is named with it: `昆明` of `昆明—蒙特利尔框架`.
+fn is_part_of_a_name(article: &Places<'_>, candidate: &Candidate) -> bool {
+    let joins = |mark: Option<&char>, beyond: Option<&char>| {
+        mark.is_some_and(|mark| "—–-·:".contains(*mark))
+            && beyond.is_some_and(|c| c.is_alphanumeric())
+    };
+    let is_part = |text: &[char], span: &Span| {
+        let before = text[..span.start].iter();
+        let mut before = before.rev();
+        let mut after = text[span.end..].iter();
+        joins(before.next(), before.next()) || joins(after.next(), after.next())
+    };
+    candidate
+        .in_title
+        .iter()
+        .all(|span| is_part(article.folded_title, span))
+        && candidate
+            .in_text
+            .iter()
+            .all(|span| is_part(article.folded_text, span))
+        && !(candidate.in_title.is_empty() && candidate.in_text.is_empty())
 }
 
 /// Whether two phrases of four characters or more differ in one Chinese character.
@@ -306,6 +333,19 @@ mod tests {
         };
         assert_eq!(chosen(0.9), ["东江铁路集团"]);
         assert_eq!(chosen(0.0), ["东铁"]);
+    }
+
+    #[test]
+    fn what_stands_only_inside_a_longer_name_is_no_keyword() {
+        let place = |phrase: &str| if phrase == "东江" { 3.0 } else { -4.0 };
+        let inside = "东江—西江合作框架今天通过。各方遵守东江—西江合作框架。";
+        assert!(!chosen(inside, place).contains(&"东江".to_owned()));
+        for text in [
+            "东江今天通过合作框架。东江—西江的铁路开工。",
+            "江上的城市——东江今天通过合作框架。",
+        ] {
+            assert_eq!(chosen(text, place), ["东江"], "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Blocks in reading order → articles.
 
-use super::credits::{Opening, credits, opening, trailing_credit};
+use super::credits::{Opening, credits, is_dateline, noted_down, opening, trailing_credit};
 use super::pieces::pieces;
 use super::{Block, BlockKind, line};
 use crate::document::{Article, Span};
@@ -166,8 +166,10 @@ fn push_paragraph<'a>(
     article.add_credits(people);
     let end = joined.len() - trailing;
     if trailing > 0 {
-        let credit: String = joined[end..].iter().collect();
-        article.add_credits(credits(&credit));
+        let blank = joined[end..].iter().take_while(|c| c.is_whitespace());
+        push_byline(&joined[end + blank.count()..], article);
+    } else {
+        article.add_credits(noted_down(&joined));
     }
     if opening == end {
         push_credit(text, &pieces, article);
@@ -184,8 +186,8 @@ fn push_paragraph<'a>(
 
 /// Names who a line that is a credit names, or where and when one that is a dateline.
 fn push_byline(line: &[char], article: &mut Article) {
-    let opening = opening(line);
-    if opening.chars == line.len() && opening.dateline.is_some() {
+    if is_dateline(line) {
+        let opening = opening(line);
         article.dateline = article.dateline.take().or(opening.dateline);
         article.add_credits(opening.credits);
     } else {
@@ -350,6 +352,32 @@ mod tests {
         assert_eq!(read(&article), "大桥今天通车。");
         assert_eq!(article.byline, ["记者何晓、林小满"]);
         assert_eq!(article.dateline.unwrap().place.as_deref(), Some("东江"));
+    }
+
+    #[test]
+    fn a_dateline_in_brackets_may_close_a_paragraph() {
+        let found = article(&[
+            "大桥今天通车。（本报西江、东江3月5日电 记者何晓、林小满、周默、方圆、石磊、杨柳、于晴、李梅）",
+        ]);
+        assert_eq!(read(&found), "大桥今天通车。");
+        assert_eq!(
+            found.byline,
+            ["记者何晓、林小满、周默、方圆、石磊、杨柳、于晴、李梅"]
+        );
+        assert_eq!(found.dateline.unwrap().date.as_deref(), Some("3月5日"));
+    }
+
+    #[test]
+    fn who_wrote_down_what_an_author_said_is_named() {
+        let found = article(&[
+            "大桥今天通车。",
+            "（作者为东江大学教授，本报记者林小满采访整理）",
+        ]);
+        assert_eq!(found.byline, ["本报记者林小满"]);
+        // What the author is says nothing of the bridge.
+        assert_eq!(read(&found), "大桥今天通车。");
+        let found = article(&["大桥今天通车。（本报记者林小满采访整理）"]);
+        assert_eq!(found.byline, ["本报记者林小满"]);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::text::patterns::PATTERNS;
 /// What of a paragraph is looked at for a dateline.
 const HEAD_CHARS: usize = 160;
 /// The longest credit in brackets that is looked for at either end of a paragraph.
-const MAX_CREDIT_CHARS: usize = 40;
+const MAX_CREDIT_CHARS: usize = 80;
 
 /// What a paragraph opens with before its text: `新华社北京9月21日电（记者 …）`, `（记者 …）`.
 #[derive(Debug, Default)]
@@ -51,10 +51,12 @@ pub(super) fn opening(paragraph: &[char]) -> Opening {
     out
 }
 
-/// `（新闻联播）` in a dateline names nobody.
+/// `（新闻联播）` in a dateline names nobody; of several, each may have any surname.
 fn names_somebody(folded: &[char]) -> bool {
     let text: String = folded.iter().collect();
-    PATTERNS.credited.is_match(&text) || are_names(folded)
+    PATTERNS.credited.is_match(&text)
+        || are_names(folded)
+        || text.matches('、').count() > 0 && PATTERNS.signatures.is_match(&text)
 }
 
 /// Length of the white space that text begins with.
@@ -89,11 +91,33 @@ pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
     let before = &paragraph[..open];
     let spaces = before.iter().rev().take_while(|c| c.is_whitespace());
     let end = open - spaces.count();
-    if line::ends_sentence(&before[end.saturating_sub(4)..end]) && is_byline(&paragraph[open..]) {
+    let credit = &paragraph[open..];
+    let names_somebody = || is_byline(credit) || is_dateline(credit);
+    if line::ends_sentence(&before[end.saturating_sub(4)..end]) && names_somebody() {
         paragraph.len() - end
     } else {
         0
     }
+}
+
+/// Whether a line is a dateline and nothing else.
+pub(super) fn is_dateline(printed: &[char]) -> bool {
+    let found = opening(printed);
+    found.chars == printed.len() && found.dateline.is_some()
+}
+
+/// Who wrote down what the author of a closing note said: `（作者为…，本报记者何田采访整理）` → `本报记者何田`.
+pub(super) fn noted_down(paragraph: &[char]) -> Vec<String> {
+    let tail = fold(&paragraph[paragraph.len().saturating_sub(MAX_CREDIT_CHARS)..]);
+    let folded: String = tail.iter().collect();
+    let who = PATTERNS.noted_down.captures(&folded);
+    let who = who.and_then(|found| found.name("who"));
+    // Folding keeps every place.
+    who.map_or_else(Vec::new, |who| {
+        let start = paragraph.len() - folded[who.start()..].chars().count();
+        let printed = &paragraph[start..start + who.as_str().chars().count()];
+        credits(&printed.iter().collect::<String>())
+    })
 }
 
 fn is_byline(printed: &[char]) -> bool {
@@ -187,6 +211,18 @@ mod tests {
         assert_eq!(found.credits, ["记者林小满、何田"]);
         assert_eq!(opening(&chars("国务院召开会议。")).chars, 0);
         assert_eq!(opening(&chars("（记者 何田）国务院召开会议。")).chars, 7);
+    }
+
+    #[test]
+    fn several_names_behind_a_dateline_may_have_any_surname() {
+        let credits = |line: &str| opening(&chars(line)).credits;
+        assert_eq!(
+            credits("本报东江3月5日电（富小满、何田）大桥今天通车。"),
+            ["富小满、何田"]
+        );
+        assert!(credits("央视网消息（新闻联播）：大桥今天通车。").is_empty());
+        let opening = opening(&chars("东江网3月5日22时38分讯（记者 何田）大桥今天通车。"));
+        assert_eq!(opening.credits, ["记者 何田"]);
     }
 
     #[test]

@@ -182,6 +182,14 @@ pub fn is_quoted_talk(line: &[char]) -> bool {
     calls(line) && matches!(line, ['“' | '「', .., '”' | '」'])
 }
 
+/// Whether a line stops in a sentence that no heading has: after the end of another one, or inside a quotation.
+pub fn is_cut(line: &[char]) -> bool {
+    let count = |mark: char| line.iter().filter(|&&c| c == mark).count();
+    let marks = line.iter().rposition(|&c| matches!(c, '。' | '；'));
+    marks.is_some_and(|at| line[at + 1..].iter().any(|c| c.is_alphanumeric()))
+        || count('“') > count('”')
+}
+
 fn calls(line: &[char]) -> bool {
     last_mark(line).is_some_and(|c| matches!(c, '！' | '？' | '!' | '?' | '…'))
 }
@@ -282,6 +290,50 @@ mod tests {
         assert_eq!(kind("东江日报2月17日讯(记者 林小"), LineKind::Body);
         assert_eq!(kind("记者来到田间，看到农机来回穿梭。"), LineKind::Body);
         assert_eq!(kind("市长强调记者要多下基层采访"), LineKind::Short);
+    }
+
+    #[test]
+    fn a_line_that_stops_behind_a_sentence_is_cut() {
+        let cut = |line: &str| is_cut(&line.chars().collect::<Vec<_>>());
+        for line in ["大桥有三千米长；同时", "大桥通车。市民", "市民说：“终于"]
+        {
+            assert!(cut(line), "{line}");
+        }
+        for line in [
+            "大桥通车 市民高兴",
+            "谁来种地？农民！",
+            "“终于通车”",
+            "大桥通车。",
+            "一、桥面；",
+        ] {
+            assert!(!cut(line), "{line}");
+        }
+    }
+
+    #[test]
+    fn credits_and_declarations_below_a_web_pages_text_are_none_of_it() {
+        let text = |page: &str| -> String {
+            let page: Vec<char> = page.chars().collect();
+            let blocks = crate::document::page::body_blocks(&page);
+            let found = crate::document::page::assemble(&page, &blocks).swap_remove(0);
+            found.reading().text.iter().collect()
+        };
+        let body = "东江大桥今天通车，市民走上大桥参观。";
+        for end in [
+            "来源：东江发布",
+            " 责任编辑：林小满 审核：何田 监制：周默",
+            "特别声明：以上文章内容仅代表作者本人观点，不代表本网观点。如有版权问题请与本网联系。",
+            "本文为一点号作者原创，未经授权不得转载",
+        ] {
+            assert_eq!(text(&format!("{body}{end}")), body, "{end}");
+        }
+        for prose in [
+            "他说：来源：东江发布",
+            "公司声明：大桥的质量没有问题。",
+            "记者：您为什么来？",
+        ] {
+            assert_eq!(text(&format!("{body}{prose}")), format!("{body}{prose}"));
+        }
     }
 
     #[test]

@@ -80,8 +80,9 @@ pub struct Block {
 impl Block {
     fn new(text: &[char], line: &Line, kind: BlockKind) -> Self {
         let is_short = line.kind == LineKind::Short && kind == BlockKind::Body;
-        // `两路冷空气将南下，连续降雨！` is a paragraph.
-        let is_heading = is_short && !line::is_talk(line.span.of(text));
+        // `两路冷空气将南下，连续降雨！` is a paragraph, `大桥有三千米长；同时` the beginning of one.
+        let printed = line.span.of(text);
+        let is_heading = is_short && !line::is_talk(printed) && !line::is_cut(printed);
         Self {
             span: line.span,
             kind,

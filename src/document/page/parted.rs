@@ -15,6 +15,8 @@ use regex::Regex;
 const MIN_BRACKETED_CHARS: usize = 7;
 /// At either end of a paragraph, a longer jump line is none.
 const JUMP_CHARS: usize = 24;
+/// What is looked at of a line for what stands behind its last sentence.
+const END_MATTER_CHARS: usize = 260;
 
 /// A text may open with the title that it had elsewhere (`原标题：大桥通车`): what says so is a line of its own, its brackets too.
 pub(super) fn labelled(text: &[char], line: Printed) -> Vec<Printed> {
@@ -83,12 +85,22 @@ pub(super) fn noted(text: &[char], line: Printed) -> Vec<Printed> {
         .unwrap_or(0);
     let after = found(&PATTERNS.closing_jump, tail, JUMP_CHARS)
         .or_else(|| found(&PATTERNS.closing_web, tail, JUMP_CHARS))
-        .unwrap_or(0);
+        .unwrap_or(0)
+        .max(end_matter(printed));
     let cuts = [before, printed.len() - after];
     if cuts[0] >= cuts[1] {
         return vec![line];
     }
     parted(text, &line, cuts.map(|cut| line.span.start + cut))
+}
+
+/// Length of what stands behind the last sentence of a web page's text: credits, declarations, rights.
+fn end_matter(printed: &[char]) -> usize {
+    let tail = &printed[printed.len().saturating_sub(END_MATTER_CHARS)..];
+    let folded = folded_head(tail, END_MATTER_CHARS);
+    let found = PATTERNS.end_matter.captures(&folded);
+    let rest = found.and_then(|found| found.name("rest"));
+    rest.map_or(0, |rest| rest.as_str().chars().count())
 }
 
 /// A line cut in two places, as lines of their own.

@@ -18,10 +18,55 @@ pub fn titled(text: &[char], title: &str) -> Article {
     if let Some(repeated) = Repeated::of(text, &blocks, title) {
         repeated.set_apart(text, &mut blocks, 0, BlockKind::Headline);
     }
+    let decks = decks(text, &blocks, title);
+    for &deck in &decks {
+        blocks[deck].kind = BlockKind::Headline;
+    }
     let mut article = assemble(text, &blocks).swap_remove(0);
     article.title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    for deck in decks {
+        // `市民说——` goes on in the next line.
+        if !article.title.ends_with('—') {
+            article.title.push(' ');
+        }
+        let deck = blocks[deck].span.text(text);
+        article
+            .title
+            .push_str(&deck.split_whitespace().collect::<Vec<_>>().join(" "));
+    }
     article
 }
+
+/// The lines of the headline that the field of its own left to the text: short ones above the dateline, or the one that goes on
+/// after a dash.
+fn decks(text: &[char], blocks: &[Block], title: &str) -> Vec<usize> {
+    let mut bodies = (0..blocks.len()).filter(|&i| blocks[i].kind == BlockKind::Body);
+    let is_deck = |&i: &usize| {
+        let line = blocks[i].span.of(text);
+        let opens_text =
+            line::is_enumerated(line) || line::is_marked(line) || line::in_brackets(line);
+        let heading = blocks[i].is_heading && line.len() <= MAX_DECK_CHARS;
+        heading && blocks[i].dateline_chars == 0 && !opens_text
+    };
+    let mut decks: Vec<usize> = Vec::new();
+    let below = loop {
+        match bodies.next() {
+            Some(i) if is_deck(&i) && decks.len() < MAX_DECKS => decks.push(i),
+            below => break below,
+        }
+    };
+    let is_dated = below.is_some_and(|i| blocks[i].dateline_chars > 0);
+    let goes_on = title.trim_end().ends_with('—') && below.is_some_and(|i| !blocks[i].is_heading);
+    match (is_dated, goes_on) {
+        (false, false) => Vec::new(),
+        _ => decks,
+    }
+}
+
+/// A headline has no more lines than this below its first.
+const MAX_DECKS: usize = 2;
+/// Nor longer ones.
+const MAX_DECK_CHARS: usize = 40;
 
 /// A title as its text may repeat it, the longest form first: whole, without the name of a web site, without its last mark.
 fn forms(title: &str) -> Vec<Vec<char>> {
@@ -273,6 +318,31 @@ mod tests {
         let article = titled(&text, "东江大桥今日通车");
         assert_eq!(article.byline, ["记者 何田"]);
         assert_eq!(article.title_spans, [Span::new(0, 8)]);
+    }
+
+    #[test]
+    fn the_rest_of_a_headline_that_stands_above_the_dateline_is_title() {
+        let title = |head: &str, title: &str| {
+            let text: Vec<char> = format!("{head}\n大桥全长十五公里，市民走上大桥参观。")
+                .chars()
+                .collect();
+            let article = titled(&text, title);
+            (article.title.clone(), article.title_spans.len())
+        };
+        let dated = "十年圆梦\n东江日报3月5日讯（记者 何田）东江大桥今天通车。";
+        assert_eq!(
+            title(dated, "东江大桥通车"),
+            ("东江大桥通车 十年圆梦".to_owned(), 1)
+        );
+        let dash = "两岸近了\n东江大桥今天通车，市民走上大桥参观。";
+        assert_eq!(
+            title(dash, "东江大桥通车——"),
+            ("东江大桥通车——两岸近了".to_owned(), 1)
+        );
+        // A heading, a caption, an item: of the text.
+        assert_eq!(title(dash, "东江大桥通车"), ("东江大桥通车".to_owned(), 0));
+        let item = "一、桥面\n东江日报3月5日讯（记者 何田）东江大桥今天通车。";
+        assert_eq!(title(item, "东江大桥通车"), ("东江大桥通车".to_owned(), 0));
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Page<'_> {
         if lefts.is_empty() {
             return Vec::new();
         }
-        let bodies = self.bodies();
+        let bodies = self.prose();
         let beginnings: Vec<Vec<char>> = bodies.iter().map(|&i| self.seam_right(i)).collect();
         let openness = (beginnings.iter())
             .map(|beginning| model.openness(beginning))

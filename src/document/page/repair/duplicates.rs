@@ -111,10 +111,12 @@ impl Page<'_> {
 
     /// Whether a block says in advance what its article says below.
     pub(super) fn is_standfirst(&self, block: usize) -> bool {
-        if self.chars(block).len() < MIN_CHARS || !self.is_above_prose(block) {
+        let printed = self.chars(block);
+        let prose = &printed[self.blocks[block].dateline_chars.min(printed.len())..];
+        if prose.len() < MIN_CHARS || !self.is_above_prose(block) {
             return false;
         }
-        let quoted = words_of(self.chars(block));
+        let quoted = words_of(prose);
         let below = block + 1..self.blocks.len();
         below
             .take_while(|&j| self.section[j] == self.section[block])

@@ -20,7 +20,7 @@ mod open_ends;
 mod questions;
 mod repeated_ends;
 
-use super::{Block, BlockKind, borders};
+use super::{Block, BlockKind, borders, line};
 use crate::document::Span;
 use crate::text::fold::fold;
 use affinity::RarePairs;
@@ -74,7 +74,7 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
     open_ends.retain(|&i| page.is_body(i));
     let known = page.known_joins();
     let in_question: Vec<usize> = (open_ends.iter().copied())
-        .filter(|&i| !page.blocks[i].jumps)
+        .filter(|&i| !page.blocks[i].jumps && !page.is_standfirst(i))
         .collect();
     let mut joins = page.joins(&in_question, model);
     joins.extend(known);
@@ -141,6 +141,13 @@ impl<'a> Page<'a> {
         (0..self.blocks.len())
             .filter(|&i| self.is_body(i))
             .collect()
+    }
+
+    /// The bodies that are no note in brackets (`（作者为…）`): one of those does not stand between texts.
+    fn prose(&self) -> Vec<usize> {
+        let mut bodies = self.bodies();
+        bodies.retain(|&i| !line::in_brackets(self.chars(i)));
+        bodies
     }
 
     /// What the page itself says to go on with what stands above it.
@@ -331,6 +338,34 @@ mod tests {
         let page =
             format!("东江大桥今日正式通车\n{lead}\n{quoted}\n大桥的桥塔高一百米。\n{quoted}。\n");
         assert_eq!(repaired(&page, &NoContinuation).1.duplicates.len(), 1);
+    }
+
+    #[test]
+    fn a_standfirst_below_a_dateline_is_read_on_nowhere() {
+        let quoted = "大桥的桥面和桥塔都用钢造成，全长三千米，是东江上最长的一座桥梁，通车以后两岸往来只要十分钟";
+        let page = PAGE
+            .replace("最长的一座桥梁。\n", "最长的一座桥梁。\n市民高兴。\n")
+            .replace(
+                "东江大桥今天正式通车，市民参观大桥的桥面和桥塔，大桥全长三千米，是东江上",
+                &format!("{quoted}\n大桥今天正式通车，市民走上大桥参观。\n{quoted}，市民很高兴。"),
+            );
+        let (articles, found) = repaired(&page, &Known(&[("十分钟", "最长的")]));
+        assert!(found.open_ends.is_empty(), "{found:?}");
+        assert!(!articles[0].contains("十分钟最长的"), "{articles:?}");
+    }
+
+    #[test]
+    fn a_note_in_brackets_keeps_no_rest_from_its_paragraph() {
+        let page = PAGE.replace("，是东江上\n", "，是东江上\n（作者为东江大学教授）\n");
+        let (articles, _) = repaired(&page, &Known(&[("东江上", "最长的")]));
+        assert!(
+            articles[0].contains("是东江上最长的一座桥梁。\n大桥的桥塔"),
+            "{articles:?}"
+        );
+        assert!(
+            articles[0].ends_with("（作者为东江大学教授）"),
+            "{articles:?}"
+        );
     }
 
     #[test]

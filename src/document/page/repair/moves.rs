@@ -1,6 +1,7 @@
 //! Fragments go where they belong, and take along what came with them.
 
 use super::{Block, Join, Page};
+use crate::document::page::line;
 use crate::document::page::trees::Trees;
 use std::collections::{HashMap, HashSet};
 use std::sync::LazyLock;
@@ -94,6 +95,12 @@ impl Page<'_> {
             .find(|&j| self.is_body(j))
     }
 
+    /// The same without notes in brackets.
+    fn next_prose(&self, i: usize) -> Option<usize> {
+        std::iter::successors(self.next_body(i), |&next| self.next_body(next))
+            .find(|&next| !line::in_brackets(self.chars(next)))
+    }
+
     /// The blocks that go to `left` with its continuation `right`: it, and the beginning of what follows it there that
     /// is worth most.
     fn run(&self, left: usize, right: usize, joins: &[Join], homes: &[usize]) -> Vec<usize> {
@@ -163,12 +170,12 @@ impl Page<'_> {
         let moved = [&[right], &following[..n]].concat();
         let [at_home, here] = fits(block, n + 1);
         let next = following.get(n + 1).map(|&next| fits(next, n + 2));
-        let nothing_stays = self.next_body(left).is_none();
+        let nothing_stays = self.next_prose(left).is_none();
         let before = (0..right)
             .rev()
             .take_while(|&i| self.section[i] == there)
             .find(|&i| self.is_body(i));
-        let after_left = self.next_body(left).filter(|&i| i != right);
+        let after_left = self.next_prose(left).filter(|&i| i != right);
         let near = |other: Option<usize>| other.map_or(0.0, |other| words.shared(block, &[other]));
         [
             at_home,
