@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # A rehearsal of train.sh: the same scripts, from the base weights to a model folder that `jianbao` loads, with every
-# twelfth article and a minute for each stage of learning. It says that everything runs, not how well it learns.
+# twelfth article and four minutes of learning. It says that everything runs, not how well it learns.
 #   training/rehearse.sh [FOLDER]      (default: a temporary one; an hour on two cores, a third of it builds)
 # Works on a clone of this repository, so on what is committed, and on a part of ../shared: nothing here changes.
-# PYTHON_ENV=VENV spares installing packages; MINUTES is for each stage of learning.
+# PYTHON_ENV=VENV spares installing packages; MINUTES are for all of learning.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 root=$(dirname "$here")
@@ -42,7 +42,7 @@ PYTHON
 sed -i -E 's/^PAGES = [0-9]+/PAGES = 48/' "$folder"/main/training/jianbao_training/{headline,repair}.py
 [ -z "${PYTHON_ENV:-}" ] || ln -s "$(realpath "$PYTHON_ENV")" "$folder/work/venv"
 
-MINUTES=${MINUTES:-1} "$folder/main/training/train.sh" "$folder/work"
+MINUTES=${MINUTES:-4} "$folder/main/training/train.sh" "$folder/work"
 cd "$folder/main"
 cargo run --release -q -- summarize examples/page.txt --model models/news > "$folder/record.json"
 echo "rehearsed: $folder/main/models/news reads the example page ($(wc -c < "$folder/record.json") bytes of record)"

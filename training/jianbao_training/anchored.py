@@ -2,6 +2,8 @@
 
 usage: python -m jianbao_training.anchored PACK OUT.safetensors --start models/news/model.safetensors --tokenizer FILE [--anchor A] [--minutes M]
 
+With an anchor of nothing, `--anchor 0`, sectors are all that is learnt; the start may then be an encoder without heads (`language`).
+
 Learnt for sectors alone, an encoder loses what summaries and keywords need; learnt with all heads (`joint`), a step costs three
 times as much. Here every step also asks that the first layers of the other heads see what they saw in the model that it starts
 from: the squared difference of their inputs, as a share of those inputs' variance, for single tokens, for spans as long as a
@@ -22,8 +24,8 @@ from torch import nn
 from torch.nn import functional as F
 
 from .batches import Pack, of_one_length, pad_ids
-from .heads import first_mean, windows
-from .joint import NOISY, UNTITLED, WARM, finished, sector_figures
+from .heads import Heads, first_mean, windows
+from .joint import NOISY, UNTITLED, WARM, finished, sector_figures, take_sector_head
 from .options import parser
 from .sectors import encoder_of
 
@@ -43,10 +45,9 @@ class Model(nn.Module):
     def __init__(self, tensors):
         super().__init__()
         self.encoder = encoder_of(tensors)
-        weight = tensors["head.sector.weight"]
-        self.head = nn.Linear(weight.shape[1], weight.shape[0])
-        self.head.load_state_dict({k: tensors["head.sector." + k].float() for k in ("weight", "bias")})
-        self.ngram_share = nn.Parameter(tensors["head.sector.ngram_share"].float().clone())
+        heads = Heads()
+        self.head, self.ngram_share = heads.sector, heads.ngram_share
+        take_sector_head(heads, tensors)
 
     def hidden(self, ids):
         with torch.autocast(ids.device.type, torch.bfloat16):
@@ -58,7 +59,7 @@ class Model(nn.Module):
     def exported(self):
         out = {k: v.detach().cpu().float().contiguous() for k, v in self.encoder.state_dict().items()}
         out |= {f"head.sector.{k}": v.detach().cpu().contiguous() for k, v in self.head.state_dict().items()}
-        return out | {"head.sector.ngram_share": self.ngram_share.detach().cpu()}
+        return out | {"head.sector.ngram_share": self.ngram_share.detach().cpu().reshape(1)}
 
 
 def pooled(hidden, present):
@@ -71,16 +72,17 @@ def pooled(hidden, present):
 
 
 def readers(tensors, text):
-    """First layers of the other heads, (out, width) each, by what they read: tokens, spans, texts. `text`: a mean text."""
+    """First layers of the other heads, (out, width) each, by what they read: tokens, spans, texts. `text`: a mean text. Of the heads
+    that read in context where there are some."""
     width = len(text)
     block = lambda name, k: tensors[f"head.{name}.first.weight"].float()[:, k * width:(k + 1) * width]
-    context = lambda kind, part: tensors[f"head.context.{kind}.{part}.weight"].float()
+    context = lambda kind, part: [tensors[name].float()] if (name := f"head.context.{kind}.{part}.weight") in tensors else []
     keyword, seam = [block("keyword", k) for k in range(4)], [block("continuation", k) for k in range(2)]
     # The third block of salience reads the product of a sentence and its article.
     sentence, article, product = block("salience", 0), block("salience", 1), block("salience", 2) * text
-    return ([*keyword[:3], context("keyword", "vector"), *seam],
-            [sentence, product, context("salience", "vector")],
-            [article, product, keyword[3], context("salience", "article"), context("keyword", "article")])
+    return ([*keyword[:3], *context("keyword", "vector"), *seam],
+            [sentence, product, *context("salience", "vector")],
+            [article, product, keyword[3], *context("salience", "article"), *context("keyword", "article")])
 
 
 class Anchor:
@@ -139,15 +141,17 @@ def main():
         return model.hidden(ids)
 
     asked = lambda: pack.sectors(plain.sample(labelled, 24), LIMIT)[0].to(device)
-    seen = [ids for _ in range(SEEN) for ids in (asked(), texts.windows(plain))]
-    anchor = Anchor(start, [torch.cat(rows) for rows in zip(*(pooled(look(first, ids), ids > 0) for ids in seen))])
+    seen = [ids for _ in range(SEEN) for ids in (asked(), texts.windows(plain))] if a.anchor > 0 else []
+    anchor = Anchor(start, [torch.cat(rows) for rows in zip(*(pooled(look(first, ids), ids > 0) for ids in seen))]) if seen else None
+    away_from_first = lambda hidden, ids: anchor(hidden, look(first, ids), ids > 0) if anchor else torch.zeros(3, device=device)
 
     def say(model, name):
-        away = torch.stack([anchor(look(model, ids), look(first, ids), ids > 0) for ids in seen]).mean(0).tolist()
+        away = torch.stack([away_from_first(look(model, ids), ids) for ids in seen]).mean(0).tolist() if seen else []
         figures = sector_figures(lambda ids, marks, ngrams: model.sectors(model.hidden(ids), marks, ngrams), pack, device)
         print(name, json.dumps(figures | dict(zip(("tokens", "spans", "texts"), (round(x, 4) for x in away)))), flush=True)
 
-    say(first, "start")
+    if "head.sector.weight" in start:
+        say(first, "start")
     length = lambda i: min(LIMIT, len(pack.news_title[i]) + len(pack.news_body[i]))
     jobs = [batch for _ in range(int(np.ceil(a.epochs))) for batch in of_one_length(labelled, length, TOKENS, rng, spread=20)]
     total = max(1, int(len(jobs) * a.epochs / np.ceil(a.epochs)))
@@ -162,16 +166,16 @@ def main():
             break
         for group, peak in zip(optimizer.param_groups, peaks):
             group["lr"] = peak * min(1.0, (progress + 1e-3) / WARM) * max(0.01, 1 - progress)
-        if step % EVERY == EVERY - 1:
+        if anchor and step % EVERY == EVERY - 1:
             loss = torch.zeros((), device=device)
-            away = sum(anchor(model.hidden(ids), look(first, ids), ids > 0) for ids in (texts.windows(rng), texts.seams(rng))) / 2
+            away = sum(away_from_first(model.hidden(ids), ids) for ids in (texts.windows(rng), texts.seams(rng))) / 2
         else:
             ids, marks, ngrams, _ = pack.sectors(batch, LIMIT, noise, UNTITLED, NOISY)
             ids, marks, ngrams = (x.to(device) for x in (ids, marks, ngrams))
             target = torch.from_numpy(np.stack([pack.sector_of[i] for i in batch])).to(device)
             hidden = model.hidden(ids)
             loss = F.cross_entropy(model.sectors(hidden, marks, ngrams), target)
-            away = anchor(hidden, look(first, ids), ids > 0)
+            away = away_from_first(hidden, ids)
         (loss + a.anchor * away.sum()).backward()
         nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step(), optimizer.zero_grad()
@@ -179,7 +183,7 @@ def main():
             kept = step / (step + AVERAGED)
             for mean, new in zip(average.parameters(), model.parameters()):
                 mean.lerp_(new, 1 - kept)
-        sums.append([loss.item() / (1 - 1 / EVERY), *away.tolist()])
+        sums.append([loss.item() / (1 - 1 / EVERY if anchor else 1), *away.tolist()])
         if len(sums) == 50:
             mean = np.mean(sums, 0).round(4).tolist()
             print(f"step {step + 1}/{total} loss, tokens, spans, texts {mean} {(time.time() - began) / (step + 1):.3f} s/step", flush=True)

@@ -1,4 +1,4 @@
-"""The arrays that `pack` wrote, as batches for a GPU: everything of some articles in a few flat tensors."""
+"""The arrays that `pack` wrote, as batches: everything of some articles in a few flat tensors."""
 
 import json
 import random

@@ -1,9 +1,9 @@
-"""Encoder, all heads, and the heads that read in context, trained together in large batches: for a GPU.
+"""Encoder, all heads, and where the pack has what they are told the heads that read in context, trained together.
 
 usage: python -m jianbao_training.joint PACK OUT.safetensors --start FILE [--keep 0,1,2,5] [--epochs N] [--seed N] [--teachers A B …] [--minutes M]
 
 PACK is what `pack` wrote. The start is an encoder (`language`, or any file of `exported` tensors); `--keep` takes some of its
-layers. A finished model (`models/news/model.safetensors`) goes on as it is, with its heads and those that read in context.
+layers. A finished model (`models/news/model.safetensors`) goes on as it is, with its heads.
 With teachers (files that this program wrote) FROM_TEACHERS of a loss is to say what they say on the average, and sectors
 are learnt from all news articles, labelled or not. Writes OUT (encoder and heads, as `export` reads them), and beside it, by their suffix,
 .context.safetensors (the heads that read in context) and .state.pt (what a teacher needs).
@@ -44,7 +44,7 @@ FIRST_SEED = 17            # of heads as they begin: models that differ in their
 LOWEST = -12.0             # as in src/analysis/context.rs
 FROM_TEACHERS = 0.6        # of a loss
 SOFTER = 1.5               # temperature of what teachers say
-FINISHED = "head.context.salience.lowest"   # a tensor that only a model with all heads has
+FIRST_READING, SECOND_READING = "head.salience.first.weight", "head.context.salience.lowest"   # tensors of models that have learnt it
 
 
 def to(batch, device):
@@ -76,10 +76,11 @@ class Means:
 class Model(nn.Module):
     """Everything that is trained."""
 
-    def __init__(self, layers, salience_told, keyword_told):
+    def __init__(self, layers, told):
+        """`told`: by kind, how many features the second reading is given; nothing where there is no second reading."""
         super().__init__()
         self.encoder, self.heads = RoFormer(Config(layers=layers)), Heads()
-        self.together = nn.ModuleDict(dict(salience=ContextHead(salience_told), keyword=ContextHead(keyword_told)))
+        self.together = nn.ModuleDict({kind: ContextHead(features) for kind, features in told.items()})
 
     def hidden(self, ids):
         with torch.autocast(ids.device.type, torch.bfloat16):
@@ -101,7 +102,7 @@ class Model(nn.Module):
         return self.heads.continuation(vectors, vectors[:, :0], 0.1)
 
     def read(self, b):
-        """Scores of both readings, each (articles, most), with which are present; and the vectors of sectors."""
+        """Scores of both readings, each (articles, most), of the second by kind where there is one; and the vectors of sectors."""
         states, count, dropout = self.states(b.ids, b.rows), len(b.articles), DROPOUT
         means = Means(states)
         article = means(torch.stack([b.ends[:-1], b.ends[1:]], 1))
@@ -115,14 +116,17 @@ class Model(nn.Module):
         keyword = self.heads.keyword(torch.cat([phrase, article.index_select(0, b.candidate_article)], dim=-1), b.keyword, dropout)
         first = {"salience": spread(salience, b.sentence_article, b.sentence_slot, count, b.most["sentence"], float("-inf")),
                  "keyword": spread(keyword, b.candidate_article, b.candidate_slot, count, b.most["candidate"], float("-inf"))}
+        head = torch.minimum(b.ends[1:], b.ends[:-1] + SECTOR_TOKENS)
+        texts = means(torch.stack([b.ends[:-1], head], 1))
+        if not self.together:
+            return first, {}, texts
         below = (first["salience"] - first["salience"].amax(1, keepdim=True)).clamp(min=LOWEST)
         flat = below.view(-1).index_select(0, b.sentence_article * b.most["sentence"] + b.sentence_slot)
         again = {"salience": self.again("salience", b.told_sentence, b.told_sentence_slot, torch.cat([b.told_salience, b.salience[b.told_sentence]], 1),
                                         sentence, flat, article, b.most["told.sentence"]),
                  "keyword": self.again("keyword", b.told_candidate, b.told_candidate_slot, torch.cat([b.told_keyword, b.keyword[b.told_candidate]], 1),
                                        phrase[:, :states.shape[1]], keyword, article, b.most["told.candidate"])}
-        head = torch.minimum(b.ends[1:], b.ends[:-1] + SECTOR_TOKENS)
-        return first, again, means(torch.stack([b.ends[:-1], head], 1))
+        return first, again, texts
 
     def again(self, kind, items, slot, features, vectors, own, article, most):
         count = len(article)
@@ -141,9 +145,10 @@ class Model(nn.Module):
             cat = lambda f: torch.cat([f(b, s) for b, s in seen])
             self.heads.salience.standardise(cat(lambda b, s: b.salience))
             self.heads.keyword.standardise(cat(lambda b, s: b.keyword))
-            for kind, features in (("salience", lambda b, s: torch.cat([b.told_salience, b.salience[b.told_sentence]], 1)),
-                                   ("keyword", lambda b, s: torch.cat([b.told_keyword, b.keyword[b.told_candidate]], 1))):
-                self.together[kind].take(cat(features), cat(lambda b, s: Means(s)(b.sentence if kind == "salience" else b.place[::4])))
+            told = {"salience": lambda b, s: torch.cat([b.told_salience, b.salience[b.told_sentence]], 1),
+                    "keyword": lambda b, s: torch.cat([b.told_keyword, b.keyword[b.told_candidate]], 1)}
+            for kind, head in self.together.items():
+                head.take(cat(told[kind]), cat(lambda b, s: Means(s)(b.sentence if kind == "salience" else b.place[::4])))
         self.train()
 
 
@@ -167,13 +172,15 @@ def keyword_loss(scores, target, weight, pos_weight):
 
 
 def reading_losses(first, again, wanted):
-    """salience, keyword, and both once more, read together."""
+    """salience, keyword, and both once more where they are read together."""
     share = lambda scores, target: share_loss(scores, target, torch.isfinite(scores))
-    ones = torch.ones_like(again["keyword"])
-    return dict(salience=share(first["salience"], wanted["salience"]),
-                keyword=0.5 * (keyword_loss(first["keyword"], wanted["keyword"], wanted["weight"], 3.0) + share(first["keyword"], wanted["keyword"])),
-                salience_again=share(again["salience"], wanted["told_salience"]),
-                keyword_again=0.5 * share(again["keyword"], wanted["told_keyword"]) + keyword_loss(again["keyword"], wanted["told_keyword"], ones, 1.0))
+    out = dict(salience=share(first["salience"], wanted["salience"]),
+               keyword=0.5 * (keyword_loss(first["keyword"], wanted["keyword"], wanted["weight"], 3.0) + share(first["keyword"], wanted["keyword"])))
+    if again:
+        ones = torch.ones_like(again["keyword"])
+        out |= dict(salience_again=share(again["salience"], wanted["told_salience"]),
+                    keyword_again=0.5 * share(again["keyword"], wanted["told_keyword"]) + keyword_loss(again["keyword"], wanted["told_keyword"], ones, 1.0))
+    return out
 
 
 def said(scores):
@@ -188,11 +195,13 @@ def likeness(first, again, wanted_first, wanted_again, weight):
         logs = F.log_softmax((scores / SOFTER).masked_fill(~present, -1e4), 1)
         target = said(wanted)
         return (target * (torch.log(target.clamp(min=1e-9)) - logs)).sum(1).mean() * SOFTER ** 2
-    ones = torch.ones_like(again["keyword"])
-    return dict(salience=shares(first["salience"], wanted_first["salience"]),
-                keyword=0.5 * (keyword_loss(first["keyword"], torch.sigmoid(wanted_first["keyword"]), weight, 1.0) + shares(first["keyword"], wanted_first["keyword"])),
-                salience_again=shares(again["salience"], wanted_again["salience"]),
-                keyword_again=0.5 * shares(again["keyword"], wanted_again["keyword"]) + keyword_loss(again["keyword"], torch.sigmoid(wanted_again["keyword"]), ones, 1.0))
+    out = dict(salience=shares(first["salience"], wanted_first["salience"]),
+               keyword=0.5 * (keyword_loss(first["keyword"], torch.sigmoid(wanted_first["keyword"]), weight, 1.0) + shares(first["keyword"], wanted_first["keyword"])))
+    if again:
+        ones = torch.ones_like(again["keyword"])
+        out |= dict(salience_again=shares(again["salience"], wanted_again["salience"]),
+                    keyword_again=0.5 * shares(again["keyword"], wanted_again["keyword"]) + keyword_loss(again["keyword"], torch.sigmoid(wanted_again["keyword"]), ones, 1.0))
+    return out
 
 
 def mean_of(parts):
@@ -238,31 +247,30 @@ def sector_figures(score, pack, device):
 
 @torch.no_grad()
 def evaluate(model, pack, device, scorer, most=None):
-    """Figures on dev and on held-out articles, from both readings; `most`: of so many."""
+    """Figures on dev and on held-out articles, from each reading that there is; `most`: of so many."""
     model.eval()
     out = sector_figures(lambda ids, marks, ngrams: model.sector(model.pooled(ids, marks), ngrams), pack, device)
     ids, places = pack.seams(128, random.Random(5))
     out["seam"] = (model.continuation(ids.to(device), places.to(device)).view(-1, 5).argmax(1) == 0).float().mean().item()
     for kind in ("dev", "held"):
-        sums, n = np.zeros(8), 0
+        names = [name + ending for ending in ("", "_2")[:2 if model.together else 1] for name in ("rouge1", "hit", "kw", "relaxed")]
+        sums, n = np.zeros(len(names)), 0
         for k in pack.kind(kind)[:most]:
             m = pack.meta[k]
             b = to(pack.batch([k], max_windows=40), device)
             first, again, _ = model.read(b)
-            own, told = first["salience"][0].cpu(), again["salience"][0].cpu()
-            once = own.argsort(descending=True)[:3].tolist()
-            twice = b.told_sentence.cpu()[told.argsort(descending=True)[:3]].tolist()
-            figures = []
-            for chosen in (once, twice):
-                mine, gold = [m["printed"][i] for i in sorted(chosen)], "".join(map(squeeze, m["chosen"]))
+            best = lambda scores: scores["salience"][0].cpu().argsort(descending=True)[:3]
+            every = [(best(first).tolist(), first["keyword"], m["keys"])]
+            if again:
+                every.append((b.told_sentence.cpu()[best(again)].tolist(), again["keyword"], [m["keys"][i] for i in b.told_candidate.tolist()]))
+            figures, gold = [], "".join(map(squeeze, m["chosen"]))
+            for chosen, scores, phrases in every:
+                mine, keys = [m["printed"][i] for i in sorted(chosen)], best_keys(phrases, scores[0].tolist())
                 figures += [scorer.rouge_n("".join(map(squeeze, mine)), gold, 1), sum(among(mine, m["chosen"])) / 3]
-            every = ((first["keyword"], m["keys"]), (again["keyword"], [m["keys"][i] for i in b.told_candidate.tolist()]))
-            for scores, names in every:
-                keys = best_keys(names, scores[0].tolist())
                 figures += [scorer.kw_f1(keys, m["wanted"], 8, relaxed) for relaxed in (False, True)]
             sums += figures
             n += 1
-        for name, value in zip(("rouge1", "hit", "rouge1_2", "hit_2", "kw", "relaxed", "kw_2", "relaxed_2"), sums / n):
+        for name, value in zip(names, sums / n):
             out[f"{kind}.{name}"] = value
     model.train()
     return {k: round(float(v), 4) for k, v in out.items()}
@@ -271,13 +279,27 @@ def evaluate(model, pack, device, scorer, most=None):
 def finished(path):
     """Tensors of a finished model, or of a file of this program, with the heads that read in context from beside it."""
     tensors, beside = dequantise(load_file(path)), path.with_suffix(".context.safetensors")
-    return tensors if FINISHED in tensors or not beside.exists() else tensors | load_file(beside)
+    return tensors if SECOND_READING in tensors or not beside.exists() else tensors | load_file(beside)
+
+
+def save_context(tensors, out):
+    """The heads that read in context, beside the model that they belong to; of a model without them nothing may lie there."""
+    beside = out.with_suffix(".context.safetensors")
+    beside.unlink(missing_ok=True)
+    if tensors:
+        save_file(tensors, beside)
+
+
+def take_sector_head(heads, tensors):
+    """From a model that has one: a language model has none yet."""
+    if "head.sector.weight" in tensors:
+        heads.sector.load_state_dict({k: tensors["head.sector." + k].float() for k in ("weight", "bias")})
+        heads.ngram_share.data.fill_(tensors["head.sector.ngram_share"].item())
 
 
 def start_from(model, tensors, keep):
     model.encoder.take_layers(tensors, keep)
-    if "head.sector.weight" in tensors:
-        model.heads.sector.load_state_dict({k: tensors["head.sector." + k] for k in ("weight", "bias")})
+    take_sector_head(model.heads, tensors)
 
 
 def resume_heads(model, tensors):
@@ -288,7 +310,6 @@ def resume_heads(model, tensors):
         getattr(model.heads, name).resume(of(f"head.{name}."))
     for kind, head in model.together.items():
         head.resume(of(f"head.context.{kind}."))
-    model.heads.ngram_share.data.fill_(tensors["head.sector.ngram_share"].item())
 
 
 def halfway(fitted, start):
@@ -321,15 +342,16 @@ def main():
     pack = Pack(a.pack, tokenizer)
     train = pack.kind("train")[:a.limit]
     keep = [int(k) for k in a.keep.split(",")]
-    sizes = [len(pack.features["context." + kind].levels) + len(pack.features[kind].levels) for kind in ("salience", "keyword")]
-    model = Model(len(keep), *sizes).to(device)
+    told = {kind: len(pack.features["context." + kind].levels) for kind in ("salience", "keyword")}
+    told = {kind: n + len(pack.features[kind].levels) for kind, n in told.items() if n > 0}
+    model = Model(len(keep), told).to(device)
     torch.manual_seed(a.seed)
     start = finished(a.start)
     start_from(model, start, keep)
     teachers = []
     for path in a.teachers:
         state = torch.load(path, map_location=device, weights_only=False)
-        teacher = Model(state["layers"], *sizes).to(device)
+        teacher = Model(state["layers"], told).to(device)
         teacher.load_state_dict(state["model"])
         teachers.append(teacher.eval().requires_grad_(False))
     if a.peak == 0:
@@ -338,7 +360,7 @@ def main():
         model.encoder.dropout = 0.0
     rng = random.Random(a.seed)
     model.settle([to(pack.batch(rng.sample(train, 12)), device) for _ in range(min(20, len(train)))])
-    is_whole = FINISHED in start and len(keep) == len({name.split(".")[1] for name in start if name.startswith("layer.")})
+    is_whole = FIRST_READING in start and (SECOND_READING in start or not told) and len(keep) == len({name.split(".")[1] for name in start if name.startswith("layer.")})
     assert a.peak > 0 or (is_whole and not teachers), "only a finished model's encoder can stay as it is, and it is taught nothing"
     if is_whole:
         resume_heads(model, start)
@@ -416,9 +438,10 @@ def main():
     context = {f"head.context.{kind}.{k}": v.cpu().contiguous() for kind, head in model.together.items() for k, v in head.exported().items()}
     if a.peak == 0:
         heads, context = halfway(heads, start), halfway(context, start)
-    save_file(heads, a.out)
-    save_file(context, a.out.with_suffix(".context.safetensors"))
     torch.save(dict(layers=len(keep), model=model.state_dict()), a.out.with_suffix(".state.pt"))
+    save_context(context, a.out)
+    # Last: that it is there says that all of it is.
+    save_file(heads, a.out)
     print(f"{a.out}: {step} steps, {time.time() - began:.0f} s", flush=True)
 
 

@@ -1,4 +1,4 @@
-"""Masked language modelling over all news, for a GPU: the encoder learns how newspapers write.
+"""Masked language modelling over all news: the encoder learns how newspapers write.
 
 usage: python -m jianbao_training.language PACK OUT.safetensors --start base.safetensors --tokenizer FILE [--keep 0,1,2,5] [--epochs N] [--minutes M]
 
@@ -92,7 +92,7 @@ def main():
         sums.append(loss.detach())
         if step % 200 == 0 or step == 20:
             rate = step * a.blocks * BLOCK / (time.time() - began)
-            print(f"step {step}/{total} loss {torch.stack(sums).mean().item():.4f} {rate / 1e6:.2f} M tokens/s", flush=True)
+            print(f"step {step}/{total} loss {torch.stack(sums).mean().item():.4f} {rate:.0f} tokens/s", flush=True)
             sums = []
     out = {k: v.detach().cpu().contiguous() for k, v in encoder.state_dict().items()}
     out |= {"lm." + k: v.detach().cpu().contiguous() for k, v in head.state_dict().items()}

@@ -11,7 +11,7 @@ import pathlib
 
 from safetensors.torch import save_file
 
-from .joint import finished
+from .joint import finished, save_context
 
 CONTEXT = "head.context."
 
@@ -28,8 +28,8 @@ def main():
     options.add_argument("--share", type=float, default=0.5, help="of the second model")
     a = options.parse_args()
     tensors = mean(*map(finished, a.models), a.share)
+    save_context({k: v for k, v in tensors.items() if k.startswith(CONTEXT)}, a.out)
     save_file({k: v for k, v in tensors.items() if not k.startswith(CONTEXT)}, a.out)
-    save_file({k: v for k, v in tensors.items() if k.startswith(CONTEXT)}, a.out.with_suffix(".context.safetensors"))
 
 
 if __name__ == "__main__":

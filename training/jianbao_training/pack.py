@@ -1,12 +1,13 @@
-"""Everything that training on a GPU reads, in one compact file: WORK/pack.npz.
+"""Everything that the encoder learns from, in one compact file: WORK/pack.npz.
 
-usage: python -m jianbao_training.pack WORK SHARED
+usage: python -m jianbao_training.pack WORK SHARED [--told]
 
-Reads what `prepare` and `ngrams` wrote, and what a finished model says of the labelled articles (`training_features context`).
-Token ids of all news articles, their n-gram logits and sector labels; of the articles with labelled extracts also sentences,
-candidates and the features of both, as both readings are given them. A feature is one byte: the nearest of 256 levels of its
-column. Of the candidates that are neither likely nor right, `OTHERS` stand for all. Articles for measuring keep all
-candidates. Half a gigabyte of arrays that `xz` makes sixty megabytes of: a machine that is lent can be sent it.
+Reads what `prepare` and `ngrams` wrote, and with `--told` what a finished model says of the labelled articles
+(`training_features context`): without it the second reading is not learnt together with the first. Token ids of all news
+articles, their n-gram logits and sector labels; of the articles with labelled extracts also sentences, candidates and the
+features of both, as each reading is given them. A feature is one byte: the nearest of 256 levels of its column. Of the
+candidates that are neither likely nor right, `OTHERS` stand for all. Articles for measuring keep all candidates. Half a
+gigabyte of arrays that `xz` makes sixty megabytes of: a machine that is lent can be sent it.
 """
 
 import json
@@ -29,6 +30,7 @@ from .ngrams import counts, weighted
 OTHERS = 64
 MAX_BODY = 1408                      # tokens of a labelled article: three windows
 LEVELS = 256
+UNTOLD = [], [], np.zeros((0, 0)), np.zeros((0, 0))
 SHARED = []                          # what the processes that compact articles are given: see `main`
 
 
@@ -89,8 +91,8 @@ def compact(line):
     """What is kept of one labelled article."""
     told_by, gold_by, whole = SHARED
     row = json.loads(line)
-    told, gold = told_by.get((row["id"], not row["title"])), gold_by.get(row["id"])
-    if told is None or gold is None:
+    told, gold = UNTOLD if told_by is None else told_by.get((row["id"], not row["title"])), gold_by.get(row["id"])
+    if told is None or gold is None or not (row["sentences"] and row["candidates"]):
         return None
     numbers, keys, sentence_features, key_features = told
     a = Article(row, gold, TOKENIZER)
@@ -172,8 +174,9 @@ def main():
     out["dev.also"] = np.array([[s in dev_labels[r["id"]]["also"] for s in SECTOR_INDEX] for r in dev_rows])
     out["dev.ngrams"] = np.stack([known["dev_titled"].numpy(), known["dev_untitled"].numpy()], 1).astype(np.float16)
 
-    told = told_of(work, (("context.feat.jsonl", False), ("context_untitled.feat.jsonl", True), ("context_dev.feat.jsonl", False)))
-    print("what the second reading is told: read", flush=True)
+    files = ("context.feat.jsonl", False), ("context_untitled.feat.jsonl", True), ("context_dev.feat.jsonl", False)
+    told = told_of(work, files) if sys.argv[3:] == ["--told"] else None
+    print("what the second reading is told:", "nothing" if told is None else "read", flush=True)
     features, meta = {name: [] for name in ("salience", "keyword", "context.salience", "context.keyword")}, []
     SHARED.extend([told, gold | dev_gold, measured | set(dev_gold)])
     torch.set_num_threads(1)
