@@ -57,6 +57,8 @@ pub struct Repaired {
     pub duplicates: Vec<(Span, Span)>,
     /// Paragraphs that stop in mid-sentence and whose rest was not found.
     pub open_ends: Vec<Span>,
+    /// Blocks that went elsewhere.
+    pub moved: Vec<Span>,
 }
 
 /// Characters at either end of a block that say whether it opens or closes its article.
@@ -80,10 +82,12 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
     joins.extend(known);
     open_ends.retain(|&i| joins.iter().all(|&(left, _)| left != i) && page.lacks_its_rest(i));
     let open_ends = open_ends.iter().map(|&i| page.blocks[i].span).collect();
+    let (blocks, moved) = page.reordered(&joins);
     Repaired {
-        blocks: page.reordered(&joins),
+        blocks,
         duplicates,
         open_ends,
+        moved,
     }
 }
 

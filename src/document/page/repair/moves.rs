@@ -1,6 +1,7 @@
 //! Fragments go where they belong, and take along what came with them.
 
 use super::{Block, Join, Page};
+use crate::document::Span;
 use crate::document::page::line;
 use crate::document::page::trees::Trees;
 use std::collections::{HashMap, HashSet};
@@ -29,8 +30,8 @@ struct Moves {
 }
 
 impl Page<'_> {
-    /// The blocks in reading order, without those that repeat others.
-    pub(super) fn reordered(mut self, joins: &[Join]) -> Vec<Block> {
+    /// The blocks in reading order, without those that repeat others; and those that went elsewhere.
+    pub(super) fn reordered(mut self, joins: &[Join]) -> (Vec<Block>, Vec<Span>) {
         for &(_, right) in joins {
             self.blocks[right].continues = true;
         }
@@ -44,7 +45,11 @@ impl Page<'_> {
         let placed: HashSet<usize> = order.iter().copied().collect();
         order.extend((0..self.blocks.len()).filter(|i| !placed.contains(i)));
         order.retain(|&i| !self.dropped[i]);
-        order.into_iter().map(|i| self.blocks[i].clone()).collect()
+        let spans = moved.iter().map(|&i| self.blocks[i].span);
+        (
+            order.iter().map(|&i| self.blocks[i].clone()).collect(),
+            spans.collect(),
+        )
     }
 
     /// What each rest takes along depends on the article it goes to, and that on what took its open end along.
@@ -249,7 +254,7 @@ mod tests {
         let text: Vec<char> = PAGE.chars().collect();
         let blocks = blocks(&text, Layout::Page);
         let starts: Vec<usize> = blocks.iter().map(|block| block.span.start).collect();
-        let read = Page::new(&text, blocks).reordered(joins);
+        let (read, _) = Page::new(&text, blocks).reordered(joins);
         let line = |block: &Block| starts.binary_search(&block.span.start).unwrap();
         read.iter().map(line).collect()
     }
