@@ -17,7 +17,7 @@ eval:
     cargo run --release -- eval extracts ../shared/data/extracts/dev.jsonl --articles ../shared/data/dev_articles.jsonl.gz
     cargo run --release -- eval pages ../shared/gold
 
-# Train the embedded model from the base weights (some four hours on two cores)
+# Train the embedded model from the base weights (some three hours on two cores)
 train:
     training/train.sh
 
