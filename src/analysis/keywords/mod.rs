@@ -45,10 +45,8 @@ pub fn choose(
     let misread = misreadings(candidates, &cores, &likely);
     // −∞ is a candidate that nobody looked at.
     let mut order: Vec<usize> = (0..candidates.len())
-        .filter(|&i| {
-            let is_whole = !is_part_of_a_name(article, &candidates[i]);
-            logits[i].is_finite() && !misread.contains(&i) && is_whole
-        })
+        .filter(|&i| logits[i].is_finite() && !misread.contains(&i))
+        .filter(|&i| !is_part_of_a_name(article, &candidates[i]))
         .collect();
     order.sort_by(|&a, &b| value[b].total_cmp(&value[a]).then(a.cmp(&b)));
     let mut chosen: Vec<usize> = Vec::new();
@@ -120,20 +118,17 @@ fn is_part_of_a_name(article: &Places<'_>, candidate: &Candidate) -> bool {
             && beyond.is_some_and(|c| c.is_alphanumeric())
     };
     let is_part = |text: &[char], span: &Span| {
-        let before = text[..span.start].iter();
-        let mut before = before.rev();
+        let mut before = text[..span.start].iter().rev();
         let mut after = text[span.end..].iter();
         joins(before.next(), before.next()) || joins(after.next(), after.next())
     };
-    candidate
-        .in_title
-        .iter()
-        .all(|span| is_part(article.folded_title, span))
-        && candidate
-            .in_text
-            .iter()
-            .all(|span| is_part(article.folded_text, span))
-        && !(candidate.in_title.is_empty() && candidate.in_text.is_empty())
+    let in_title = candidate.in_title.iter();
+    let in_title = in_title.map(|span| is_part(article.folded_title, span));
+    let in_text = candidate.in_text.iter();
+    let mut places = in_title.chain(in_text.map(|span| is_part(article.folded_text, span)));
+    places
+        .next()
+        .is_some_and(|first| first && places.all(|is_part| is_part))
 }
 
 /// Whether two phrases of four characters or more differ in one Chinese character.

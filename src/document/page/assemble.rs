@@ -1,6 +1,6 @@
 //! Blocks in reading order → articles.
 
-use super::credits::{Opening, credits, is_dateline, noted_down, opening, trailing_credit};
+use super::credits::{Opening, credits, dateline_alone, noted_down, opening, trailing_credit};
 use super::pieces::pieces;
 use super::{Block, BlockKind, line};
 use crate::document::{Article, Span};
@@ -186,8 +186,7 @@ fn push_paragraph<'a>(
 
 /// Names who a line that is a credit names, or where and when one that is a dateline.
 fn push_byline(line: &[char], article: &mut Article) {
-    if is_dateline(line) {
-        let opening = opening(line);
+    if let Some(opening) = dateline_alone(line) {
         article.dateline = article.dateline.take().or(opening.dateline);
         article.add_credits(opening.credits);
     } else {
@@ -225,6 +224,11 @@ fn title(text: &[char], spans: &[Span], body: &[char]) -> String {
         title
     });
     let printed: String = printed.unwrap_or_default().iter().collect();
+    on_one_line(&printed)
+}
+
+/// White space, line ends too, as single blanks.
+pub(super) fn on_one_line(printed: &str) -> String {
     printed.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 

@@ -54,9 +54,7 @@ pub(super) fn opening(paragraph: &[char]) -> Opening {
 /// `（新闻联播）` in a dateline names nobody; of several, each may have any surname.
 fn names_somebody(folded: &[char]) -> bool {
     let text: String = folded.iter().collect();
-    PATTERNS.credited.is_match(&text)
-        || are_names(folded)
-        || text.matches('、').count() > 0 && PATTERNS.signatures.is_match(&text)
+    PATTERNS.credited.is_match(&text) || are_names(folded) || PATTERNS.signatures.is_match(&text)
 }
 
 /// Length of the white space that text begins with.
@@ -92,7 +90,7 @@ pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
     let spaces = before.iter().rev().take_while(|c| c.is_whitespace());
     let end = open - spaces.count();
     let credit = &paragraph[open..];
-    let names_somebody = || is_byline(credit) || is_dateline(credit);
+    let names_somebody = || is_byline(credit) || dateline_alone(credit).is_some();
     if line::ends_sentence(&before[end.saturating_sub(4)..end]) && names_somebody() {
         paragraph.len() - end
     } else {
@@ -100,14 +98,17 @@ pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
     }
 }
 
-/// Whether a line is a dateline and nothing else.
-pub(super) fn is_dateline(printed: &[char]) -> bool {
+/// The opening of a line that is a dateline and nothing else.
+pub(super) fn dateline_alone(printed: &[char]) -> Option<Opening> {
     let found = opening(printed);
-    found.chars == printed.len() && found.dateline.is_some()
+    (found.chars == printed.len() && found.dateline.is_some()).then_some(found)
 }
 
 /// Who wrote down what the author of a closing note said: `（作者为…，本报记者何田采访整理）` → `本报记者何田`.
 pub(super) fn noted_down(paragraph: &[char]) -> Vec<String> {
+    if !matches!(paragraph.last(), Some('）' | ')')) {
+        return Vec::new();
+    }
     let tail = fold(&paragraph[paragraph.len().saturating_sub(MAX_CREDIT_CHARS)..]);
     let folded: String = tail.iter().collect();
     let who = PATTERNS.noted_down.captures(&folded);

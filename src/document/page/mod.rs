@@ -34,7 +34,6 @@ use line::{Line, LineKind};
 use repair::Continuation;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use std::collections::HashSet;
 pub use titled::titled;
 
 /// How to read an input.
@@ -125,7 +124,7 @@ fn split_in_order(text: &[char], layout: Layout, model: &dyn Continuation) -> Pa
         (repair::repair(text, blocks, model), duplicates)
     };
     let (mut repaired, mut duplicates) = put_right(&kinds);
-    if finds_headlines(text, &lines, layout, &repaired.moved, &mut kinds) {
+    if roles::look_again(text, &lines, layout, &repaired.moved, &mut kinds) {
         (repaired, duplicates) = put_right(&kinds);
     }
     duplicates.extend(repaired.duplicates);
@@ -134,35 +133,6 @@ fn split_in_order(text: &[char], layout: Layout, model: &dyn Continuation) -> Pa
         duplicates,
         open_ends: repaired.open_ends,
     }
-}
-
-/// Whether the roles of lines change when what went elsewhere is not there: a line below a fragment in mid-sentence did not look
-/// like a headline.
-fn finds_headlines(
-    text: &[char],
-    lines: &[Line],
-    layout: Layout,
-    moved: &[Span],
-    kinds: &mut [BlockKind],
-) -> bool {
-    let moved: HashSet<Span> = moved.iter().copied().collect();
-    let went = |i: usize| moved.contains(&lines[i].span);
-    let is_below = |i: usize| i > 0 && went(i - 1) && kinds[i] == BlockKind::Body;
-    let is_in_question = |i: usize| is_below(i) && lines[i].kind == LineKind::Short && !went(i);
-    let in_question: Vec<usize> = (0..lines.len()).filter(|&i| is_in_question(i)).collect();
-    if in_question.is_empty() {
-        return false;
-    }
-    let staying: Vec<usize> = (0..lines.len()).filter(|&i| !went(i)).collect();
-    let rest: Vec<Line> = staying.iter().map(|&i| lines[i].clone()).collect();
-    let again = roles::roles(text, &rest, layout);
-    let found = staying.iter().zip(again);
-    let found = found.filter(|(i, kind)| *kind == BlockKind::Headline && in_question.contains(i));
-    let found: Vec<usize> = found.map(|(&i, _)| i).collect();
-    for &i in &found {
-        kinds[i] = BlockKind::Headline;
-    }
-    !found.is_empty()
 }
 
 /// The blocks of a page, in page order.
@@ -225,46 +195,6 @@ mod tests {
             assert_eq!(page.articles.len(), 1);
             assert_eq!(page.articles[0].title, "访耐盐碱水稻专家谭秋生");
         }
-    }
-
-    #[test]
-    fn a_headline_below_what_went_elsewhere_is_looked_for_again() {
-        let text: Vec<char> = "东江大桥今日正式通车\n东江日报3月5日讯(记者 林小满)大桥今天通车，全长三千米，是东江上\n\n青石中学食堂改造完成\n\n东江日报3月5日讯(记者 何晓)食堂改造今天完成，学生们走进食堂用餐。\n最长的一座桥梁，市民走上大桥参观。\n\n东江音乐节开幕\n\n东江日报3月5日讯(记者 周默)音乐节今天开幕，乐团登台演出。"
-            .chars()
-            .collect();
-        let lines = line::lines(&text);
-        let all = roles::roles(&text, &lines, Layout::Page);
-        let place = |head: &str| {
-            let head: Vec<char> = head.chars().collect();
-            let found = lines
-                .iter()
-                .position(|line| line.span.of(&text).starts_with(&head));
-            found.unwrap()
-        };
-        let (fragment, headline) = (place("最长的"), place("东江音乐节"));
-        assert_eq!(all[headline], BlockKind::Headline);
-        // As if the fragment had hidden it.
-        let mut kinds = all.clone();
-        kinds[headline] = BlockKind::Body;
-        let moved = [lines[fragment].span];
-        assert!(finds_headlines(
-            &text,
-            &lines,
-            Layout::Page,
-            &moved,
-            &mut kinds
-        ));
-        assert_eq!(kinds, all);
-        // Elsewhere nothing is looked for again.
-        kinds[headline] = BlockKind::Body;
-        let elsewhere = [lines[fragment - 1].span];
-        assert!(!finds_headlines(
-            &text,
-            &lines,
-            Layout::Page,
-            &elsewhere,
-            &mut kinds
-        ));
     }
 
     #[test]

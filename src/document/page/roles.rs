@@ -6,6 +6,7 @@
 use super::headline::{self, PageStyle};
 use super::line::{self, Line, LineKind};
 use super::{BlockKind, Layout, furniture, jumps};
+use crate::document::Span;
 use crate::text::fold::{fold, folded_head};
 use crate::text::names::{are_names, is_author};
 use crate::text::patterns::PATTERNS;
@@ -24,6 +25,34 @@ pub fn roles(text: &[char], lines: &[Line], layout: Layout) -> Vec<BlockKind> {
     .unwrap_or_else(|| in_one_article(text, lines));
     mark_signatures(text, lines, &mut kinds);
     kinds
+}
+
+/// Finds the headlines that did not look like one below a fragment in mid-sentence: the lines are read again without those that
+/// `moved` elsewhere. Whether there are any.
+pub fn look_again(
+    text: &[char],
+    lines: &[Line],
+    layout: Layout,
+    moved: &[Span],
+    kinds: &mut [BlockKind],
+) -> bool {
+    let moved: HashSet<Span> = moved.iter().copied().collect();
+    let went = |i: usize| moved.contains(&lines[i].span);
+    let is_below = |i: usize| i > 0 && went(i - 1) && kinds[i] == BlockKind::Body;
+    let is_in_question = |i: usize| is_below(i) && lines[i].kind == LineKind::Short && !went(i);
+    let in_question: Vec<usize> = (0..lines.len()).filter(|&i| is_in_question(i)).collect();
+    if in_question.is_empty() {
+        return false;
+    }
+    let staying: Vec<usize> = (0..lines.len()).filter(|&i| !went(i)).collect();
+    let rest: Vec<Line> = staying.iter().map(|&i| lines[i].clone()).collect();
+    let mut found = false;
+    for (i, kind) in staying.into_iter().zip(roles(text, &rest, layout)) {
+        if kind == BlockKind::Headline && in_question.binary_search(&i).is_ok() {
+            (kinds[i], found) = (kind, true);
+        }
+    }
+    found
 }
 
 /// What a line is by its looks alone: no headline.
@@ -221,5 +250,44 @@ fn demote_headlines_without_body(kinds: &mut [BlockKind]) {
             BlockKind::Headline => *kind = BlockKind::Body,
             BlockKind::Byline | BlockKind::Furniture => {}
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_headline_below_what_went_elsewhere_is_looked_for_again() {
+        let text: Vec<char> = "东江大桥今日正式通车\n东江日报3月5日讯(记者 林小满)大桥今天通车，全长三千米，是东江上\n\n青石中学食堂改造完成\n\n东江日报3月5日讯(记者 何晓)食堂改造今天完成，学生们走进食堂用餐。\n最长的一座桥梁，市民走上大桥参观。\n\n东江音乐节开幕\n\n东江日报3月5日讯(记者 周默)音乐节今天开幕，乐团登台演出。"
+            .chars()
+            .collect();
+        let lines = line::lines(&text);
+        let all = roles(&text, &lines, Layout::Page);
+        let place = |head: &str| {
+            let head: Vec<char> = head.chars().collect();
+            let found = lines
+                .iter()
+                .position(|line| line.span.of(&text).starts_with(&head));
+            found.unwrap()
+        };
+        let (fragment, headline) = (place("最长的"), place("东江音乐节"));
+        assert_eq!(all[headline], BlockKind::Headline);
+        // As if the fragment had hidden it.
+        let mut kinds = all.clone();
+        kinds[headline] = BlockKind::Body;
+        let moved = [lines[fragment].span];
+        assert!(look_again(&text, &lines, Layout::Page, &moved, &mut kinds));
+        assert_eq!(kinds, all);
+        // Elsewhere nothing is looked for again.
+        kinds[headline] = BlockKind::Body;
+        let elsewhere = [lines[fragment - 1].span];
+        assert!(!look_again(
+            &text,
+            &lines,
+            Layout::Page,
+            &elsewhere,
+            &mut kinds
+        ));
     }
 }

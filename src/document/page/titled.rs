@@ -1,5 +1,6 @@
 //! An article whose title stands in a field of its own: often its text begins with the title once more.
 
+use super::assemble::on_one_line;
 use super::{Block, BlockKind, assemble, body_blocks, line, seams};
 use crate::document::article::MIN_TITLE_HAN;
 use crate::document::{Article, Span};
@@ -23,16 +24,14 @@ pub fn titled(text: &[char], title: &str) -> Article {
         blocks[deck].kind = BlockKind::Headline;
     }
     let mut article = assemble(text, &blocks).swap_remove(0);
-    article.title = title.split_whitespace().collect::<Vec<_>>().join(" ");
+    article.title = on_one_line(title);
     for deck in decks {
         // `市民说——` goes on in the next line.
         if !article.title.ends_with('—') {
             article.title.push(' ');
         }
         let deck = blocks[deck].span.text(text);
-        article
-            .title
-            .push_str(&deck.split_whitespace().collect::<Vec<_>>().join(" "));
+        article.title.push_str(&on_one_line(&deck));
     }
     article
 }
@@ -57,10 +56,10 @@ fn decks(text: &[char], blocks: &[Block], title: &str) -> Vec<usize> {
     };
     let is_dated = below.is_some_and(|i| blocks[i].dateline_chars > 0);
     let goes_on = title.trim_end().ends_with('—') && below.is_some_and(|i| !blocks[i].is_heading);
-    match (is_dated, goes_on) {
-        (false, false) => Vec::new(),
-        _ => decks,
+    if !(is_dated || goes_on) {
+        decks.clear();
     }
+    decks
 }
 
 /// A headline has no more lines than this below its first.

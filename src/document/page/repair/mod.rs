@@ -73,10 +73,10 @@ pub fn repair(text: &[char], blocks: Vec<Block>, model: &dyn Continuation) -> Re
         };
     };
     let duplicates = page.drop_duplicates(model);
-    open_ends.retain(|&i| page.is_body(i));
+    open_ends.retain(|&i| page.is_body(i) && !page.is_standfirst(i));
     let known = page.known_joins();
     let in_question: Vec<usize> = (open_ends.iter().copied())
-        .filter(|&i| !page.blocks[i].jumps && !page.is_standfirst(i))
+        .filter(|&i| !page.blocks[i].jumps)
         .collect();
     let mut joins = page.joins(&in_question, model);
     joins.extend(known);

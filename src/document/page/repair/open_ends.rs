@@ -29,7 +29,7 @@ impl Page<'_> {
     }
 
     /// Whether it is likely that an open end, which nothing continues, was cut, and not written so: a heading, a second deck,
-    /// a standfirst, a name or a link below the text.
+    /// a name or a link below the text.
     pub(super) fn lacks_its_rest(&self, i: usize) -> bool {
         let printed = self.chars(i);
         let prose = &printed[self.blocks[i].dateline_chars.min(printed.len())..];
@@ -38,7 +38,7 @@ impl Page<'_> {
         let last = prose.iter().rposition(|&c| is_terminal(c));
         let tail = fold(&prose[last.map_or(0, |last| last + 1)..]);
         let is_note = self.next_body(i).is_none() && is_closing_note(&tail);
-        !(self.blocks[i].is_heading || is_deck || is_note || self.is_standfirst(i))
+        !(self.blocks[i].is_heading || is_deck || is_note)
     }
 
     /// A row of a table, a caption with its credit, an item of a list: it ends without a mark.
