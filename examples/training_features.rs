@@ -215,21 +215,26 @@ fn context(model: &Model) {
             ..assembled(row)
         };
         let read = in_context(group.iter().map(titled).collect(), model).expect("news articles");
-        for (row, read) in group.iter().zip(read) {
-            let inputs = &read.inputs;
-            let sentences: Vec<String> = (inputs.sentences.numbers.iter())
-                .map(|&i| read.sentences[i].text(&read.text))
-                .collect();
-            let value = json!({
-                "id": row["id"],
-                "article": thousandths(&inputs.article),
-                "sentences": sentences,
-                "numbers": inputs.sentences.numbers,
-                "salience": items(&inputs.sentences),
-                "keys": read.keys,
-                "keyword": items(&inputs.candidates),
-            });
-            writeln!(out, "{value}").expect("standard output is open");
+        let lines: Vec<String> = (group.par_iter().zip(read))
+            .map(|(row, read)| {
+                let inputs = &read.inputs;
+                let sentences: Vec<String> = (inputs.sentences.numbers.iter())
+                    .map(|&i| read.sentences[i].text(&read.text))
+                    .collect();
+                let value = json!({
+                    "id": row["id"],
+                    "article": thousandths(&inputs.article),
+                    "sentences": sentences,
+                    "numbers": inputs.sentences.numbers,
+                    "salience": items(&inputs.sentences),
+                    "keys": read.keys,
+                    "keyword": items(&inputs.candidates),
+                });
+                value.to_string()
+            })
+            .collect();
+        for line in lines {
+            writeln!(out, "{line}").expect("standard output is open");
         }
     }
 }
@@ -237,9 +242,13 @@ fn context(model: &Model) {
 /// Little-endian 16-bit whole numbers in hexadecimal.
 #[cfg(feature = "candle")]
 fn thousandths(values: &[f32]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let whole = |x: &f32| (x * 1000.0).round() as i16;
     let bytes = values.iter().flat_map(|x| whole(x).to_le_bytes());
-    bytes.map(|byte| format!("{byte:02x}")).collect()
+    let halves = bytes.flat_map(|byte| [byte >> 4, byte & 15]);
+    halves
+        .map(|half| char::from(DIGITS[usize::from(half)]))
+        .collect()
 }
 
 /// What page repair asks its trees, by line numbers.

@@ -3,14 +3,14 @@
 #   training/learn.sh WORK TOOLS       TOOLS: the folder with score_extracts.py
 # Needs nothing else of `train.sh`: on a lent machine this repository, pack.npz, pack.json and base.safetensors are enough.
 # With a GPU the long way: language models, teachers, a student, sectors twice. Without one the short way: a language model,
-# sectors, everything together, in MINUTES of learning (default 85) beside some for loading and looking.
+# sectors, everything together, in MINUTES of learning (default 100) beside some for loading and looking.
 # ROUTE=long takes the long way without a GPU, each step in an eighth of MINUTES: to see that it runs.
 set -euo pipefail
 work=$(cd "$1" && pwd)
 tools=$(cd "$2" && pwd)
 cd "$(dirname "$0")"
 python=${PYTHON:-python3}
-minutes=${MINUTES:-85}
+minutes=${MINUTES:-100}
 tokenizer=../models/news/tokenizer.json
 base=$work/base/base.safetensors
 
@@ -63,12 +63,14 @@ long() {
 }
 
 short() { # smaller steps: a GPU reads more tokens in a minute than there are here in all
+    # Memory of one step serves the next: given back and asked for again, a fifth of a step goes into clearing its pages.
+    export GLIBC_TUNABLES=glibc.malloc.mmap_threshold=8589934592:glibc.malloc.trim_threshold=17179869184:glibc.malloc.arena_max=1
     hundredths 22
     language short_language 0,1,2,5 --blocks 12
     hundredths 24
     labels short_labels short_language --anchor 0 --peak 2e-4
     hundredths 54
-    joint fitted short_labels --keep 0,1,2,3 --tokens 8000 --sectors 12 --seams 8
+    joint fitted short_labels --keep 0,1,2,3 --peak 2e-4 --tokens 8000 --sectors 12 --seams 8
 }
 
 limit=()

@@ -174,8 +174,10 @@ def keyword_loss(scores, target, weight, pos_weight):
 def reading_losses(first, again, wanted):
     """salience, keyword, and both once more where they are read together."""
     share = lambda scores, target: share_loss(scores, target, torch.isfinite(scores))
+    # A candidate that stands for others counts as often in the sum of the softmax.
+    all_of_them = first["keyword"] + wanted["weight"].clamp(min=1).log()
     out = dict(salience=share(first["salience"], wanted["salience"]),
-               keyword=0.5 * (keyword_loss(first["keyword"], wanted["keyword"], wanted["weight"], 3.0) + share(first["keyword"], wanted["keyword"])))
+               keyword=0.5 * (keyword_loss(first["keyword"], wanted["keyword"], wanted["weight"], 3.0) + share(all_of_them, wanted["keyword"])))
     if again:
         ones = torch.ones_like(again["keyword"])
         out |= dict(salience_again=share(again["salience"], wanted["told_salience"]),
