@@ -68,10 +68,14 @@ fn each_article(of: impl Fn(&Value) -> Value + Sync) {
     let rows: Vec<Value> = rows().collect();
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
     for chunk in rows.chunks(256) {
-        let results: Vec<String> = chunk.par_iter().map(|row| of(row).to_string()).collect();
-        for result in results {
-            writeln!(out, "{result}").expect("standard output is open");
-        }
+        let of = |row: &Value| of(row).to_string();
+        print_lines(&mut out, chunk.par_iter().map(of).collect());
+    }
+}
+
+fn print_lines(out: &mut impl Write, lines: Vec<String>) {
+    for line in lines {
+        writeln!(out, "{line}").expect("standard output is open");
     }
 }
 
@@ -215,7 +219,7 @@ fn context(model: &Model) {
             ..assembled(row)
         };
         let read = in_context(group.iter().map(titled).collect(), model).expect("news articles");
-        let lines: Vec<String> = (group.par_iter().zip(read))
+        let lines = (group.par_iter().zip(read))
             .map(|(row, read)| {
                 let inputs = &read.inputs;
                 let sentences: Vec<String> = (inputs.sentences.numbers.iter())
@@ -233,9 +237,7 @@ fn context(model: &Model) {
                 value.to_string()
             })
             .collect();
-        for line in lines {
-            writeln!(out, "{line}").expect("standard output is open");
-        }
+        print_lines(&mut out, lines);
     }
 }
 
