@@ -7,11 +7,12 @@ use super::progress;
 use super::session;
 use crate::analysis::summary::Length;
 use crate::document::page::{self, Layout};
-use crate::document::{Span, decode};
+use crate::document::{Article, Span, decode};
 use crate::evaluation::{extracts, pages, sectors};
 use crate::model::Model;
 use crate::output::record::ArticleBrief;
 use crate::pipeline::document::{self, Input, Options, Problem};
+use rayon::prelude::*;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
@@ -19,6 +20,9 @@ use std::fmt::Write;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
+
+/// Articles that are read together, so that all cores are busy.
+const AT_A_TIME: usize = 32;
 
 /// An article of a JSON Lines file.
 #[derive(Deserialize)]
@@ -53,16 +57,22 @@ fn evaluate_sectors(
     let model = session::load_model(&args.model, printer)?;
     let progress = progress::bar(printer, golds.len());
     let mut predictions = Vec::with_capacity(golds.len());
-    for gold in &golds {
-        if let Some(row) = articles.get(&gold.id) {
-            let brief = titled(row, &model)?;
-            predictions.push(sectors::Prediction {
-                id: gold.id.clone(),
-                sector: brief.sector.key,
-                score: brief.sector.score,
-            });
-        }
-        progress.inc(1);
+    for golds in golds.chunks(AT_A_TIME) {
+        let found: Vec<&ArticleRow> = (golds.iter())
+            .filter_map(|gold| articles.get(&gold.id))
+            .collect();
+        let briefs = titled(&found, &model)?;
+        predictions.extend(
+            found
+                .iter()
+                .zip(briefs)
+                .map(|(row, brief)| sectors::Prediction {
+                    id: row.id.clone(),
+                    sector: brief.sector.key,
+                    score: brief.sector.score,
+                }),
+        );
+        progress.inc(golds.len() as u64);
     }
     progress.finish_and_clear();
     let figures = sectors::score(&golds, &predictions);
@@ -100,19 +110,28 @@ fn evaluate_extracts(
     let model = session::load_model(&args.model, printer)?;
     let progress = progress::bar(printer, annotators[0].len());
     let mut predictions = Vec::with_capacity(annotators[0].len());
-    for gold in &annotators[0] {
-        let joined = ArticleRow {
-            id: gold.id.clone(),
-            title: gold.title.clone(),
-            text: gold.sentences.concat(),
-        };
-        let brief = titled(texts.get(&gold.id).unwrap_or(&joined), &model)?;
-        predictions.push(extracts::Prediction {
-            id: gold.id.clone(),
-            summary: brief.summary.into_iter().map(|s| s.text).collect(),
-            keywords: brief.keywords.into_iter().map(|k| k.text).collect(),
-        });
-        progress.inc(1);
+    for golds in annotators[0].chunks(AT_A_TIME) {
+        let joined: Vec<ArticleRow> = (golds.iter())
+            .map(|gold| ArticleRow {
+                id: gold.id.clone(),
+                title: gold.title.clone(),
+                text: gold.sentences.concat(),
+            })
+            .collect();
+        let rows: Vec<&ArticleRow> = (joined.iter())
+            .map(|row| texts.get(&row.id).unwrap_or(row))
+            .collect();
+        let briefs = titled(&rows, &model)?;
+        predictions.extend(
+            rows.iter()
+                .zip(briefs)
+                .map(|(row, brief)| extracts::Prediction {
+                    id: row.id.clone(),
+                    summary: brief.summary.into_iter().map(|s| s.text).collect(),
+                    keywords: brief.keywords.into_iter().map(|k| k.text).collect(),
+                }),
+        );
+        progress.inc(golds.len() as u64);
     }
     progress.finish_and_clear();
     let figures = extracts::score(&annotators, &predictions);
@@ -212,18 +231,19 @@ fn predicted(title: &str, spans: &[Span]) -> pages::Predicted {
     }
 }
 
-/// The brief of an article whose title is known.
-fn titled(row: &ArticleRow, model: &Model) -> Result<ArticleBrief, CliError> {
-    let text: Vec<char> = row.text.chars().collect();
-    let article = page::titled(&text, &row.title);
+/// The briefs of articles whose titles are known.
+fn titled(rows: &[&ArticleRow], model: &Model) -> Result<Vec<ArticleBrief>, CliError> {
+    let articles: Vec<Article> = (rows.par_iter())
+        .map(|row| page::titled(&row.text.chars().collect::<Vec<_>>(), &row.title))
+        .collect();
     let options = Options {
         summary: Length::Sentences(3),
         ..Options::default()
     };
-    let briefs = document::briefs(vec![article], model, &options);
-    Ok(briefs
-        .map_err(|e| CliError::document(&row.id, &e))?
-        .remove(0))
+    document::briefs(articles, model, &options).map_err(|e| {
+        let ids: Vec<&str> = rows.iter().map(|row| row.id.as_str()).collect();
+        CliError::document(&ids.join(", "), &e)
+    })
 }
 
 fn finish(

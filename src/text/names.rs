@@ -36,7 +36,7 @@ pub fn is_author(folded: &[char]) -> bool {
     !is_no_name
 }
 
-fn opens_with_surname(name: &str) -> bool {
+pub(super) fn opens_with_surname(name: &str) -> bool {
     PATTERNS.names.is_match(name)
 }
 

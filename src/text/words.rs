@@ -3,18 +3,23 @@
 use super::dictionary;
 use crate::document::Span;
 
-/// The length of the dictionary's word that stands across place `at` of `text`, 0 if a word ends there. Words are the
-/// dictionary's only: of words guessed from their characters many would join what does not belong together.
-pub fn word_across(text: &[char], at: usize) -> usize {
+/// Where the dictionary's words end in `text`; of words guessed from their characters many would join what does not belong
+/// together.
+pub fn pieces(text: &[char]) -> Vec<usize> {
     let jieba = dictionary::of(text);
     let text: String = text.iter().collect();
-    let mut end = 0;
-    for word in jieba.cut(&text, false) {
-        let length = word.word.chars().count();
-        end += length;
+    let words = jieba.cut(&text, false);
+    words.iter().map(|word| word.end).collect()
+}
+
+/// The length of the dictionary's word that stands across place `at` of `text`, 0 if a word ends there.
+pub fn word_across(text: &[char], at: usize) -> usize {
+    let mut start = 0;
+    for end in pieces(text) {
         if end >= at {
-            return if end > at { length } else { 0 };
+            return if end > at { end - start } else { 0 };
         }
+        start = end;
     }
     0
 }

@@ -6,7 +6,7 @@ use crate::document::Span;
 use crate::text::fold::is_han;
 use crate::text::lexicon::LEXICON;
 use crate::text::words::words;
-use candidates::Candidate;
+use candidates::{Candidate, key_of};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -46,6 +46,7 @@ pub fn choose(
     // −∞ is a candidate that nobody looked at.
     let mut order: Vec<usize> = (0..candidates.len())
         .filter(|&i| logits[i].is_finite() && !misread.contains(&i))
+        .filter(|&i| as_printed(article, &candidates[i]).is_some())
         .filter(|&i| !is_part_of_a_name(article, &candidates[i]))
         .collect();
     order.sort_by(|&a, &b| value[b].total_cmp(&value[a]).then(a.cmp(&b)));
@@ -161,12 +162,18 @@ const MIN_SUPPORTED: f32 = 0.15;
 /// held-out articles of our own labels.
 const ANY_VARIANT: f32 = 0.5;
 
-fn keyword(article: &Places<'_>, candidate: &Candidate, logit: f32) -> Keyword {
-    let text = match (candidate.in_title.first(), candidate.in_text.first()) {
-        (Some(span), _) => span.text(article.title),
-        (None, Some(span)) => span.text(article.text),
-        (None, None) => candidate.key.iter().collect(),
+/// A candidate as it is printed where it stands first without a misread character.
+fn as_printed(article: &Places<'_>, candidate: &Candidate) -> Option<String> {
+    let first = |places: &[Span], folded: &[char], printed: &[char]| {
+        let whole = |span: &&Span| key_of(span.of(folded)) == candidate.key;
+        places.iter().find(whole).map(|span| span.text(printed))
     };
+    let in_title = first(&candidate.in_title, article.folded_title, article.title);
+    in_title.or_else(|| first(&candidate.in_text, article.folded_text, article.text))
+}
+
+fn keyword(article: &Places<'_>, candidate: &Candidate, logit: f32) -> Keyword {
+    let text = as_printed(article, candidate).unwrap_or_else(|| candidate.key.iter().collect());
     let score = 1.0 / (1.0 + f64::from(-logit).exp());
     let count = occurrences(article.folded_title, &candidate.key)
         + occurrences(article.folded_text, &candidate.key);
