@@ -69,18 +69,21 @@ impl Span {
         self.of(text).iter().collect()
     }
 
-    /// Without white space at either end; empty at `start` when nothing else is there.
+    /// Without white space and invisible characters at either end; empty at `start` when nothing else is there.
     pub fn trimmed(self, text: &[char]) -> Self {
         let slice = self.of(text);
-        let Some(first) = slice.iter().position(|c| !c.is_whitespace()) else {
+        let Some(first) = slice.iter().position(|&c| !is_blank(c)) else {
             return Self::new(self.start, self.start);
         };
-        let last = slice
-            .iter()
-            .rposition(|c| !c.is_whitespace())
-            .unwrap_or(first);
+        let last = slice.iter().rposition(|&c| !is_blank(c)).unwrap_or(first);
         Self::new(self.start + first, self.start + last + 1)
     }
+}
+
+/// White space, and what takes no room: soft hyphens, joiners, marks of direction, byte order marks.
+fn is_blank(c: char) -> bool {
+    let is_unseen = matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}');
+    c.is_whitespace() || is_unseen
 }
 
 impl From<[usize; 2]> for Span {
@@ -114,6 +117,8 @@ mod tests {
         let text: Vec<char> = "\u{3000} 标题 \n".chars().collect();
         assert_eq!(Span::new(0, text.len()).trimmed(&text), Span::new(2, 4));
         assert!(Span::new(0, 2).trimmed(&text).is_empty());
+        let unseen: Vec<char> = "\u{200b}标题\u{202e}".chars().collect();
+        assert_eq!(Span::new(0, 4).trimmed(&unseen), Span::new(1, 3));
     }
 
     #[test]

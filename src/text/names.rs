@@ -2,7 +2,7 @@
 
 use super::fold::is_han;
 use super::patterns::PATTERNS;
-use super::words::{WordClass, words};
+use super::words::{WordClass, pieces, words};
 
 /// Marks and brackets that may stand around a signature.
 const AROUND: &str = "（）()【】[]—-–·■□●○◎▲△▼◆◇★▌丨|/";
@@ -40,10 +40,13 @@ pub(super) fn opens_with_surname(name: &str) -> bool {
     PATTERNS.names.is_match(name)
 }
 
-/// Whether the dictionary has it, as something else than a person.
+/// Whether the dictionary has it, as something else than a person. What is guessed to be a word from its characters is none:
+/// `曾实`.
 fn is_word(text: &str) -> bool {
     let chars: Vec<char> = text.chars().collect();
-    chars.len() > 1 && matches!(words(&chars)[..], [word] if word.class != WordClass::Person)
+    let is_known = || pieces(&chars).len() == 1;
+    let is_person = || matches!(words(&chars)[..], [word] if word.class == WordClass::Person);
+    chars.len() > 1 && is_known() && !is_person()
 }
 
 #[cfg(test)]
@@ -97,6 +100,7 @@ mod tests {
             "——何田",
             "何田、林小满",
             "欧阳小田",
+            "袁超 曾实 赵久川",
         ] {
             assert!(are(names), "{names}");
         }

@@ -220,14 +220,14 @@ fn rest_after(head: &str, found: Option<Match<'_>>, sentence: Span, text: &[char
 }
 
 /// What such an opening has at most.
-const OPENER_CHARS: usize = 48;
+const OPENER_CHARS: usize = 72;
 
 /// The sentence without the number or mark of a list, or the `问：` of an interview, that it opens with.
 fn without_number(sentence: Span, text: &[char], folded: &[char]) -> Span {
     let head = head_of(sentence, folded, NUMBER_CHARS);
     let found = PATTERNS.list_mark.captures(&head);
     let mark = found.and_then(|found| {
-        ["mark", "point", "bullet"]
+        ["mark", "point", "number", "bullet"]
             .iter()
             .find_map(|name| found.name(name))
     });
@@ -236,8 +236,8 @@ fn without_number(sentence: Span, text: &[char], folded: &[char]) -> Span {
     if rest.is_empty() { sentence } else { rest }
 }
 
-/// Numbers and marks of lists are no longer.
-const NUMBER_CHARS: usize = 12;
+/// Numbers and marks of lists, labels and hashtags are no longer.
+const NUMBER_CHARS: usize = 48;
 
 /// Each sentence's share of the whole, by softmax.
 fn shares(logits: &[f32]) -> Vec<f64> {
@@ -336,6 +336,19 @@ mod tests {
             ("●加固沿江大堤三十公里。", "加固沿江大堤三十公里。"),
             ("答：加固沿江大堤三十公里。", "加固沿江大堤三十公里。"),
             ("4.5公里的沿江大堤今年加固。", "4.5公里的沿江大堤今年加固。"),
+            (
+                "2、一幼儿园两名孩子今天走失。",
+                "一幼儿园两名孩子今天走失。",
+            ),
+            (
+                "#东江大桥# 大桥今天正式建成通车。",
+                "大桥今天正式建成通车。",
+            ),
+            (
+                "【东江大桥通车】大桥今天正式建成通车。",
+                "大桥今天正式建成通车。",
+            ),
+            ("摘要:大桥今天正式建成通车。", "大桥今天正式建成通车。"),
             ("（一）", "（一）"),
             ("一、二年级学生今天开学。", "一、二年级学生今天开学。"),
             ("58.com今天上市，股价上涨。", "58.com今天上市，股价上涨。"),
@@ -373,6 +386,10 @@ mod tests {
             ),
             (
                 "记者从市交通局获悉，大桥今天正式建成通车。",
+                "大桥今天正式建成通车。",
+            ),
+            (
+                "记者从今天召开的“大桥通车”新闻发布会上获悉：大桥今天正式建成通车。",
                 "大桥今天正式建成通车。",
             ),
             (
