@@ -147,6 +147,7 @@ pub(super) fn read(
         .map(|&heading| reading.read(heading))
         .collect();
     let sentences = Sentences {
+        title: &prepared.title,
         text: &reading.text,
         folded: &prepared.text,
         sentences: &prepared.sentences,

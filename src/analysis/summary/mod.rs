@@ -40,6 +40,8 @@ impl Default for Length {
 /// An article's sentences and where its headings are.
 #[derive(Debug, Clone, Copy)]
 pub struct Sentences<'a> {
+    /// The headline, folded.
+    pub title: &'a [char],
     /// The text as printed, and folded.
     pub text: &'a [char],
     pub folded: &'a [char],
@@ -64,6 +66,7 @@ const MAX_CONSIDERED: usize = 200;
 /// and halves of sentences; returns them in document order.
 pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<SummarySentence> {
     let Sentences {
+        title,
         text,
         folded,
         sentences,
@@ -123,7 +126,7 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
         let pool = &order[..order.len().min(3 * wanted + 1)];
         let said: Vec<&[char]> = sentences.iter().map(|s| s.of(folded)).collect();
         let leans = said.iter().map(|sentence| leans(sentence)).collect();
-        let expectation = set::Expectation::new(&said, &shares, leans, wanted);
+        let expectation = set::Expectation::new(title, &said, &shares, leans, wanted);
         chosen = expectation.improve(chosen, pool, |a, b| !repeats(a, b));
     }
     chosen.sort_unstable();
@@ -290,6 +293,7 @@ mod tests {
         let text: Vec<char> = text.chars().collect();
         let spans = sentences(&text);
         let article = Sentences {
+            title: &[],
             text: &text,
             folded: &text,
             sentences: &spans,

@@ -3,17 +3,22 @@
 //!
 //! Minimum Bayes risk with a unigram measure (Kumar and Byrne 2004, <https://aclanthology.org/N04-1022/>, there for
 //! translation): the model's probabilities give the expected number of each character in an editor's summary; a set's
-//! value is its F1 with that expectation, plus half the mean probability of its sentences, less something for each that
-//! refers to a sentence outside the set. Where the model is unsure it so prefers what several likely sentences say to
+//! value is its F1 with that expectation, plus half the mean probability of its sentences and a tenth of the headline that it
+//! says, less something for each sentence that refers to one outside the set. Where the model is unsure it so prefers what several likely sentences say to
 //! what one of them says alone.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 /// Swaps that are made at most; few are ever needed.
 const MAX_SWAPS: usize = 32;
 
 /// What the mean probability of a set's sentences counts beside the F1; chosen on 299 held-out articles of our own labels.
 const LIKELIHOOD: f64 = 0.5;
+
+/// What it counts how much of the headline a set says. With it 44 of 400 summaries are others: those of `我国国际收支保持基本平衡` and
+/// `首个台风红色预警发布` now say so. ROUGE-1 is 0.722 with and without on 690 unseen articles, 0.760 instead of 0.758 on 416 of
+/// newspapers; 0.05 and 0.2 are no better.
+const HEADLINE: f64 = 0.1;
 
 /// What a sentence costs that refers to one which is not in the set (`该校…`). Of the sentences chosen from 690 unseen articles
 /// 0.057 are such with it, 0.078 without; ROUGE-1 is 0.722 instead of 0.721. With 0.1 they are 0.041, ROUGE-1 is 0.721, and
@@ -32,11 +37,30 @@ pub(super) struct Expectation {
     probabilities: Vec<f64>,
     /// Whether it refers to the sentence before it.
     leans: Vec<bool>,
+    /// Which of the headline's pairs of characters it has.
+    told: Vec<Vec<usize>>,
+    /// How many pairs the headline has.
+    headline: usize,
 }
 
 impl Expectation {
     /// `shares` sum to one over the sentences; `wanted` sentences are looked for. Those that lean refer to the one before.
-    pub fn new(sentences: &[&[char]], shares: &[f64], leans: Vec<bool>, wanted: usize) -> Self {
+    /// The headline may be empty.
+    pub fn new(
+        headline: &[char],
+        sentences: &[&[char]],
+        shares: &[f64],
+        leans: Vec<bool>,
+        wanted: usize,
+    ) -> Self {
+        let headline = pairs(headline);
+        let told = sentences.iter().map(|sentence| {
+            let said = pairs(sentence);
+            let places = headline.iter().enumerate();
+            let told = places.filter(|(_, pair)| said.contains(*pair));
+            told.map(|(place, _)| place).collect()
+        });
+        let told = told.collect();
         let mut numbers: HashMap<char, usize> = HashMap::new();
         let sentences: Vec<Vec<usize>> = sentences
             .iter()
@@ -62,6 +86,8 @@ impl Expectation {
             counts,
             probabilities,
             leans,
+            told,
+            headline: headline.len(),
         }
     }
 
@@ -79,7 +105,10 @@ impl Expectation {
         let f1 = 2.0 * both / (length + self.total).max(1.0);
         let dangles = |&&i: &&usize| self.leans[i] && !set.iter().any(|&other| other + 1 == i);
         let dangling = set.iter().filter(dangles).count() as f64;
-        f1 + (LIKELIHOOD * probability - DANGLING * dangling) / set.len().max(1) as f64
+        let told: BTreeSet<usize> = set.iter().flat_map(|&i| &self.told[i]).copied().collect();
+        let headline = told.len() as f64 / self.headline.max(1) as f64;
+        f1 + HEADLINE * headline
+            + (LIKELIHOOD * probability - DANGLING * dangling) / set.len().max(1) as f64
     }
 
     /// Swaps sentences of `set` for others of `pool` as long as its value grows. `fit(a, b)`: may both be in it?
@@ -116,6 +145,13 @@ impl Expectation {
     }
 }
 
+/// The pairs of neighbouring characters of a text, marks left out.
+fn pairs(text: &[char]) -> BTreeSet<[char; 2]> {
+    let pairs = text.windows(2).map(|pair| [pair[0], pair[1]]);
+    let readable = pairs.filter(|pair| pair.iter().all(|c| c.is_alphanumeric()));
+    readable.collect()
+}
+
 /// Shares of `wanted` sentences as probabilities: what exceeds 1 goes to the others.
 fn capped(shares: &[f64], wanted: usize) -> Vec<f64> {
     let mut out: Vec<f64> = shares.iter().map(|share| share * wanted as f64).collect();
@@ -144,7 +180,7 @@ mod tests {
         let borrowed: Vec<&[char]> = sentences.iter().map(Vec::as_slice).collect();
         let pool: Vec<usize> = (0..borrowed.len()).collect();
         let leans = vec![false; borrowed.len()];
-        Expectation::new(&borrowed, shares, leans, set.len()).improve(
+        Expectation::new(&[], &borrowed, shares, leans, set.len()).improve(
             set.to_vec(),
             &pool,
             |_, _| true,
@@ -168,12 +204,33 @@ mod tests {
         let sentences: [&[char]; 4] = [&['甲'], &['乙'], &['丙'], &['丁']];
         let improved = |leans: [bool; 4], set: &[usize]| {
             let expectation =
-                Expectation::new(&sentences, &[0.3, 0.23, 0.237, 0.233], leans.into(), 2);
+                Expectation::new(&[], &sentences, &[0.3, 0.23, 0.237, 0.233], leans.into(), 2);
             expectation.improve(set.to_vec(), &[0, 1, 2, 3], |_, _| true)
         };
         assert_eq!(improved([false; 4], &[0, 2]), [0, 2]);
         assert_eq!(improved([false, false, true, false], &[0, 2]), [0, 3]);
         assert_eq!(improved([false, true, true, true], &[0, 2]), [0, 1]);
+    }
+
+    #[test]
+    fn of_sentences_that_are_about_as_likely_it_takes_what_the_headline_says() {
+        let sentences: Vec<Vec<char>> = [
+            "东江大桥通车",
+            "天气晴朗宜人",
+            "市民排队参观",
+            "车流平稳有序",
+        ]
+        .map(|sentence| sentence.chars().collect())
+        .into();
+        let sentences: Vec<&[char]> = sentences.iter().map(Vec::as_slice).collect();
+        let improved = |headline: &str| {
+            let headline: Vec<char> = headline.chars().collect();
+            let shares = [0.3, 0.235, 0.233, 0.232];
+            let expectation = Expectation::new(&headline, &sentences, &shares, vec![false; 4], 2);
+            expectation.improve(vec![0, 1], &[0, 1, 2, 3], |_, _| true)
+        };
+        assert_eq!(improved(""), [0, 1]);
+        assert_eq!(improved("大桥通车 车流平稳"), [0, 3]);
     }
 
     #[test]
