@@ -43,10 +43,11 @@ pub fn choose(
     let likely = likely(&own);
     let value = values(&cores, &own, &likely);
     let misread = misreadings(candidates, &cores, &likely);
+    let may_be_shown =
+        |i: usize| !misread.contains(&i) && as_printed(article, &candidates[i]).is_some();
     // −∞ is a candidate that nobody looked at.
     let mut order: Vec<usize> = (0..candidates.len())
-        .filter(|&i| logits[i].is_finite() && !misread.contains(&i))
-        .filter(|&i| as_printed(article, &candidates[i]).is_some())
+        .filter(|&i| logits[i].is_finite() && may_be_shown(i))
         .filter(|&i| !is_part_of_a_name(article, &candidates[i]))
         .collect();
     order.sort_by(|&a, &b| value[b].total_cmp(&value[a]).then(a.cmp(&b)));
@@ -62,8 +63,8 @@ pub fn choose(
             continue;
         }
         let is_full_name = |&&j: &&usize| {
-            let as_likely = own[j] > AS_LIKELY * own[i] && !misread.contains(&j);
-            as_likely && is_short_for(&cores[i], &cores[j]) && is_new(j)
+            let as_likely = own[j] > AS_LIKELY * own[i];
+            as_likely && is_short_for(&cores[i], &cores[j]) && is_new(j) && may_be_shown(j)
         };
         chosen.push(*likely.iter().find(is_full_name).unwrap_or(&i));
     }
