@@ -75,6 +75,7 @@ def main():
     dev = {r["id"]: r for r in rows(shared / "data/dev_articles.jsonl.gz")}
     extracts, sectors = rows(shared / "data/extracts/dev.jsonl"), rows(shared / "data/sectors/dev.jsonl")
     table, characters = simplified_to_traditional(), [c for r in dev.values() for c in r["text"] if is_han(c)]
+
     def noise(seed):
         return lambda t: misread(t, random.Random(f"{seed}{t[:40]}"), NOISE, characters)
 

@@ -3,7 +3,7 @@
 pub mod candidates;
 
 use crate::document::Span;
-use candidates::{Candidate, key_of};
+use candidates::Candidate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -66,7 +66,7 @@ pub fn choose(
     chosen.sort_by(|&a, &b| own[b].total_cmp(&own[a]).then(a.cmp(&b)));
     chosen
         .into_iter()
-        .map(|i| keyword(article, &candidates[i], logits[i]))
+        .filter_map(|i| keyword(article, &candidates[i], logits[i]))
         .collect()
 }
 
@@ -134,25 +134,26 @@ const MIN_SUPPORTED: f32 = 0.15;
 const ANY_VARIANT: f32 = 0.5;
 
 /// A candidate as it is printed where it stands first without a misread character.
-fn as_printed(article: &Places<'_>, candidate: &Candidate) -> Option<String> {
-    let first = |places: &[Span], folded: &[char], printed: &[char]| {
-        let whole = |span: &&Span| key_of(span.of(folded)) == candidate.key;
-        places.iter().find(whole).map(|span| span.text(printed))
+fn as_printed<'a>(article: &Places<'a>, candidate: &Candidate) -> Option<&'a [char]> {
+    let first = |places: &[Span], folded: &[char], printed: &'a [char]| {
+        let whole = |span: &&Span| has_key(span.of(folded), &candidate.key);
+        places.iter().find(whole).map(|span| span.of(printed))
     };
     let in_title = first(&candidate.in_title, article.folded_title, article.title);
     in_title.or_else(|| first(&candidate.in_text, article.folded_text, article.text))
 }
 
-fn keyword(article: &Places<'_>, candidate: &Candidate, logit: f32) -> Keyword {
-    let text = as_printed(article, candidate).unwrap_or_else(|| candidate.key.iter().collect());
+/// What stands of a candidate in the record: nothing if it is printed nowhere.
+fn keyword(article: &Places<'_>, candidate: &Candidate, logit: f32) -> Option<Keyword> {
+    let text = as_printed(article, candidate)?.iter().collect();
     let score = 1.0 / (1.0 + f64::from(-logit).exp());
     let count = occurrences(article.folded_title, &candidate.key)
         + occurrences(article.folded_text, &candidate.key);
-    Keyword {
+    Some(Keyword {
         text,
         score: (score * 1e4).round() / 1e4,
         count: count.max(1),
-    }
+    })
 }
 
 /// A key without its marks and spaces: `“五一”劳动节` is `五一劳动节`.
@@ -205,17 +206,17 @@ pub(super) fn contains(whole: &[char], part: &[char]) -> bool {
         .any(|window| window[0] == *first && window == part)
 }
 
+/// Whether a place of folded text reads as `key` (lower case, as long).
+fn has_key(folded: &[char], key: &[char]) -> bool {
+    let mut pairs = folded.iter().zip(key);
+    pairs.all(|(a, b)| a.to_ascii_lowercase() == *b)
+}
+
 /// How often `key` (lower case) stands in folded text, not overlapping.
 fn occurrences(folded: &[char], key: &[char]) -> usize {
-    let same = |window: &[char]| {
-        window
-            .iter()
-            .zip(key)
-            .all(|(a, b)| a.to_ascii_lowercase() == *b)
-    };
     let (mut at, mut count) = (0, 0);
     while at + key.len() <= folded.len() {
-        let found = same(&folded[at..at + key.len()]);
+        let found = has_key(&folded[at..at + key.len()], key);
         count += usize::from(found);
         at += if found { key.len() } else { 1 };
     }

@@ -4,9 +4,10 @@
 //! Minimum Bayes risk with a unigram measure (Kumar and Byrne 2004, <https://aclanthology.org/N04-1022/>, there for
 //! translation): the model's probabilities give the expected number of each character in an editor's summary; a set's
 //! value is its F1 with that expectation, plus half the mean probability of its sentences and a tenth of the headline that it
-//! says, less something for each sentence that refers to one outside the set. Where the model is unsure it so prefers what several likely sentences say to
-//! what one of them says alone.
+//! says, less something for each sentence that refers to one outside the set. Where the model is unsure it so prefers what
+//! several likely sentences say to what one of them says alone.
 
+use crate::analysis::salience::Bigrams;
 use std::collections::{BTreeSet, HashMap};
 
 /// Swaps that are made at most; few are ever needed.
@@ -37,7 +38,7 @@ pub(super) struct Expectation {
     probabilities: Vec<f64>,
     /// Whether it refers to the sentence before it.
     leans: Vec<bool>,
-    /// Which of the headline's pairs of characters it has.
+    /// Which of the headline's pairs of characters each sentence has.
     told: Vec<Vec<usize>>,
     /// How many pairs the headline has.
     headline: usize,
@@ -53,14 +54,14 @@ impl Expectation {
         leans: Vec<bool>,
         wanted: usize,
     ) -> Self {
-        let headline = pairs(headline);
-        let told = sentences.iter().map(|sentence| {
-            let said = pairs(sentence);
-            let places = headline.iter().enumerate();
-            let told = places.filter(|(_, pair)| said.contains(*pair));
-            told.map(|(place, _)| place).collect()
-        });
-        let told = told.collect();
+        let pairs = Bigrams::of(headline);
+        let headline: HashMap<(char, char), usize> = pairs.pairs().zip(0..).collect();
+        let told = |sentence: &&[char]| {
+            let pairs = sentence.windows(2);
+            let told = pairs.filter_map(|pair| headline.get(&(pair[0], pair[1])));
+            told.copied().collect()
+        };
+        let told = sentences.iter().map(told).collect();
         let mut numbers: HashMap<char, usize> = HashMap::new();
         let sentences: Vec<Vec<usize>> = sentences
             .iter()
@@ -143,13 +144,6 @@ impl Expectation {
         }
         set
     }
-}
-
-/// The pairs of neighbouring characters of a text, marks left out.
-fn pairs(text: &[char]) -> BTreeSet<[char; 2]> {
-    let pairs = text.windows(2).map(|pair| [pair[0], pair[1]]);
-    let readable = pairs.filter(|pair| pair.iter().all(|c| c.is_alphanumeric()));
-    readable.collect()
 }
 
 /// Shares of `wanted` sentences as probabilities: what exceeds 1 goes to the others.

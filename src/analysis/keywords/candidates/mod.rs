@@ -10,8 +10,7 @@ use crate::text::misread;
 use collect::Found;
 use features::Context;
 use std::collections::HashMap;
-pub(super) use units::key_of;
-use units::{Unit, units};
+use units::{Unit, key_of, units};
 
 /// Length of [`Candidate::features`].
 pub const FEATURES: usize = 72;

@@ -28,7 +28,7 @@ pub(super) enum Joins {
 }
 
 /// Lower case for comparison; one character stays one character.
-pub(in crate::analysis::keywords) fn key_of(text: &[char]) -> Vec<char> {
+pub(super) fn key_of(text: &[char]) -> Vec<char> {
     text.iter().map(|c| c.to_ascii_lowercase()).collect()
 }
 
