@@ -22,7 +22,7 @@ use jianbao::document::{Article, Span, sentence};
 #[cfg(feature = "candle")]
 use jianbao::model::Model;
 use jianbao::text::document_frequency::{self, DocumentFrequency};
-use jianbao::text::{fold::fold, words::words};
+use jianbao::text::{fold::fold, misread, words::words};
 use rayon::prelude::*;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -97,7 +97,7 @@ fn read(row: &Value) -> (Vec<char>, Vec<char>) {
 fn article(row: &Value, frequency: &DocumentFrequency) -> Value {
     let (title, text) = read(row);
     let spans = sentence::sentences(&text);
-    let (folded_title, folded) = (fold(&title), fold(&text));
+    let (folded_title, folded) = misread::mended(&fold(&title), &fold(&text));
     let salience = salience::features(&folded_title, &folded, &spans);
     let candidates: Vec<Value> = candidates(&folded_title, &folded, &spans, frequency)
         .into_iter()

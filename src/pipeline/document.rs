@@ -148,7 +148,7 @@ pub fn briefs(
             .map(|article| guarded(|| Ok(Prepared::new(article, model))))
             .collect::<Result<_, _>>()?;
         let borrowed: Vec<&Prepared> = prepared.iter().collect();
-        // A short document is encoded while the dictionary that candidates wait for is still being read.
+        // The one takes the device, the other the CPU.
         let (states, found) = rayon::join(
             || guarded(|| stages::encode(&borrowed, model, options.batch_tokens)),
             || find_candidates(&borrowed, model),

@@ -14,6 +14,7 @@ use crate::encoder::{EncodeError, HiddenStates};
 use crate::model::{ArticleTokens, Model};
 use crate::output::record::ArticleBrief;
 use crate::text::fold::fold;
+use crate::text::misread;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::OnceLock;
 
@@ -29,6 +30,9 @@ pub(super) struct Prepared {
     /// The article's text without datelines and credits.
     reading: Reading,
     /// Title and reading, folded.
+    folded_title: Vec<char>,
+    folded_text: Vec<char>,
+    /// The same with what a scan misread put back: this is what all analysis reads.
     title: Vec<char>,
     text: Vec<char>,
     sentences: Vec<Span>,
@@ -63,8 +67,9 @@ impl Prepared {
     pub fn new(article: Article, model: &Model) -> Self {
         let printed_title = article.read_title();
         let reading = article.reading();
-        let (title, mut text) = (fold(&printed_title), fold(&reading.text));
-        text.truncate(MAX_ANALYSED_CHARS);
+        let (folded_title, mut folded_text) = (fold(&printed_title), fold(&reading.text));
+        folded_text.truncate(MAX_ANALYSED_CHARS);
+        let (title, text) = misread::mended(&folded_title, &folded_text);
         let sentences = sentence::sentences(&with_indents(&text, &reading.text));
         let salience = salience::features(&title, &text, &sentences);
         let tokens = TokenizedArticle::new(model.tokenizer(), &title, &text, model.max_tokens());
@@ -72,6 +77,8 @@ impl Prepared {
             article,
             printed_title,
             reading,
+            folded_title,
+            folded_text,
             title,
             text,
             sentences,
@@ -81,7 +88,7 @@ impl Prepared {
         }
     }
 
-    /// Phrases that may be keywords. Finding them waits for the dictionary, which the encoder does not need.
+    /// Phrases that may be keywords. Finding them takes a while, in which the encoder needs none of them.
     pub fn candidates(&self, model: &Model) -> &[Candidate] {
         self.candidates
             .get_or_init(|| candidates(&self.title, &self.text, &self.sentences, model.frequency()))
@@ -172,8 +179,8 @@ pub(super) fn read(
             &Places {
                 title: &prepared.printed_title,
                 text: &reading.text,
-                folded_title: &prepared.title,
-                folded_text: &prepared.text,
+                folded_title: &prepared.folded_title,
+                folded_text: &prepared.folded_text,
             },
             prepared.candidates(model),
             &scores.keywords,

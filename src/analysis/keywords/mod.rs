@@ -228,6 +228,7 @@ mod tests {
     use super::*;
     use crate::document::sentence::sentences;
     use crate::text::document_frequency::DocumentFrequency;
+    use crate::text::misread;
 
     fn chars(text: &str) -> Vec<char> {
         text.chars().collect()
@@ -237,7 +238,8 @@ mod tests {
     fn keywords(text: &str, logit: impl Fn(&str) -> f32) -> Vec<Keyword> {
         let text = chars(text);
         let spans = sentences(&text);
-        let candidates = candidates::candidates(&[], &text, &spans, &DocumentFrequency::default());
+        let (_, read) = misread::mended(&[], &text);
+        let candidates = candidates::candidates(&[], &read, &spans, &DocumentFrequency::default());
         let logit = |c: &Candidate| logit(&c.key.iter().collect::<String>());
         let logits: Vec<f32> = candidates.iter().map(logit).collect();
         let article = Places {

@@ -6,7 +6,6 @@ mod units;
 
 use crate::document::Span;
 use crate::text::document_frequency::DocumentFrequency;
-use crate::text::misread;
 use collect::Found;
 use features::Context;
 use std::collections::HashMap;
@@ -35,18 +34,14 @@ pub struct Candidate {
     pub features: [f32; FEATURES],
 }
 
-/// All candidates of an article, in order of first appearance (title first). Inputs are folded. What a scan misread in one place
-/// and not in another counts as if it stood there.
+/// All candidates of an article, in order of first appearance (title first). Inputs are folded.
 pub fn candidates(
     title: &[char],
     text: &[char],
     sentences: &[Span],
     frequency: &DocumentFrequency,
 ) -> Vec<Candidate> {
-    let searched = &text[..text.len().min(MAX_SEARCHED_CHARS)];
-    let mut mended = [title, &['\n'], searched].concat();
-    misread::mend(&mut mended);
-    let (title, text) = (&mended[..title.len()], &mended[title.len() + 1..]);
+    let text = &text[..text.len().min(MAX_SEARCHED_CHARS)];
     let mut found = Found::default();
     let title_units = units(title, Span::new(0, title.len()));
     found.collect(title, &title_units, true, 0);
