@@ -72,7 +72,7 @@ impl CliError {
     pub fn unreadable(path: &str, error: &std::io::Error) -> Self {
         use std::io::ErrorKind;
         let (reason, hint) = match error.kind() {
-            ErrorKind::NotFound => ("does not exist", "check the path; `-` reads standard input"),
+            ErrorKind::NotFound => ("does not exist", "check the path"),
             ErrorKind::PermissionDenied => ("may not be read", "check the file's permissions"),
             ErrorKind::IsADirectory => (
                 "is a folder",

@@ -11,6 +11,7 @@ use crate::document::{Article, Span, decode};
 use crate::evaluation::{extracts, pages, sectors};
 use crate::model::Model;
 use crate::output::record::ArticleBrief;
+use crate::output::whole;
 use crate::pipeline::document::{self, Input, Options, Problem};
 use rayon::prelude::*;
 use serde::de::DeserializeOwned;
@@ -19,7 +20,7 @@ use std::collections::HashMap;
 use std::fmt::Write;
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Articles that are read together, so that all cores are busy.
 const AT_A_TIME: usize = 32;
@@ -34,12 +35,33 @@ struct ArticleRow {
 }
 
 pub(super) fn run(args: &EvalArgs, printer: &Printer) -> Result<(), CliError> {
+    check_predictions(args)?;
     match &args.task {
         EvalTask::Sectors { gold, articles } => evaluate_sectors(args, gold, articles, printer),
         EvalTask::Extracts { gold, articles } => {
             evaluate_extracts(args, gold, articles.as_deref(), printer)
         }
         EvalTask::Pages { folder } => evaluate_pages(args, folder, printer),
+    }
+}
+
+/// Hand-made gold is not overwritten by predictions.
+fn check_predictions(args: &EvalArgs) -> Result<(), CliError> {
+    let (gold, articles) = match &args.task {
+        EvalTask::Sectors { gold, articles } => (std::slice::from_ref(gold), Some(articles)),
+        EvalTask::Extracts { gold, articles } => (gold.as_slice(), articles.as_ref()),
+        EvalTask::Pages { .. } => (&[][..], None),
+    };
+    let Some(target) = (args.predictions.as_ref()).and_then(|path| path.canonicalize().ok()) else {
+        return Ok(());
+    };
+    let is_target = |path: &&PathBuf| path.canonicalize().is_ok_and(|path| path == target);
+    match gold.iter().chain(articles).find(is_target) {
+        None => Ok(()),
+        Some(path) => {
+            let message = format!("{} is an input and would be overwritten", path.display());
+            Err(CliError::new(ExitStatus::Usage, message).hint("give another --predictions"))
+        }
     }
 }
 
@@ -258,13 +280,13 @@ fn finish(
         for prediction in predictions {
             lines.push_str(&crate::output::json::line(prediction));
         }
-        std::fs::write(path, lines)
+        whole::write(path, ".jianbao-", |out| out.write_all(lines.as_bytes()))
             .map_err(|e| CliError::output(&path.display().to_string(), &e))?;
     }
     if args.json {
         printer.json(figures, false)
     } else {
-        printer.data(table.as_bytes())
+        printer.text(table)
     }
 }
 

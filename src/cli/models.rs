@@ -92,7 +92,10 @@ fn verify(source: &ModelSource, printer: &Printer) -> Result<(), CliError> {
             format!("{source} computes values that are not numbers"),
         ));
     }
-    printer.data(format!("{source}: fine ({sums}; {})\n", model.name().digest).as_bytes())
+    printer.text(&format!(
+        "{source}: fine ({sums}; {})\n",
+        model.name().digest
+    ))
 }
 
 fn info(source: &ModelSource, as_json: bool, printer: &Printer) -> Result<(), CliError> {
@@ -130,7 +133,7 @@ fn info(source: &ModelSource, as_json: bool, printer: &Printer) -> Result<(), Cl
         (
             "window",
             format!(
-                "{} tokens; longer articles are read in overlapping windows",
+                "{} tokens; longer articles are read in several windows",
                 model.max_tokens()
             ),
         ),
@@ -139,5 +142,5 @@ fn info(source: &ModelSource, as_json: bool, printer: &Printer) -> Result<(), Cl
     for (key, value) in rows {
         let _ = writeln!(out, "{key:9} {value}");
     }
-    printer.data(out.as_bytes())
+    printer.text(&out)
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use std::io::{IsTerminal, Write};
 
 /// Owns stdout and stderr.
+#[derive(Debug, Clone, Copy)]
 pub(super) struct Printer {
     quiet: bool,
     verbose: bool,

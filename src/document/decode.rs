@@ -76,8 +76,11 @@ pub fn decode(bytes: &[u8], forced: Option<&'static Encoding>) -> Result<Decoded
     }
     let (encoding, bytes) = match (forced, Encoding::for_bom(bytes)) {
         (None, Some((encoding, length))) => (encoding, &bytes[length..]),
-        (Some(encoding), Some((marked, length))) if encoding == marked => {
-            (encoding, &bytes[length..])
+        // `utf-16` names the one with the low byte first; a mark knows better.
+        (Some(encoding), Some((marked, length)))
+            if encoding == marked || is_utf16(encoding) && is_utf16(marked) =>
+        {
+            (marked, &bytes[length..])
         }
         (Some(encoding), _) => (encoding, bytes),
         (None, None) => (detect(bytes), bytes),
@@ -114,6 +117,10 @@ pub fn decode(bytes: &[u8], forced: Option<&'static Encoding>) -> Result<Decoded
         encoding: encoding.name(),
         undecodable,
     })
+}
+
+fn is_utf16(encoding: &'static Encoding) -> bool {
+    encoding == UTF_16LE || encoding == UTF_16BE
 }
 
 /// Which encoding bytes without a mark are in.

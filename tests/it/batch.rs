@@ -13,6 +13,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 /// A batch with the tiny model.
@@ -452,6 +453,105 @@ fn a_vanished_file_and_a_failing_disk() {
     let error = flow::run(&job, &mut full, &Silent).unwrap_err();
     assert!(matches!(error, flow::FlowError::Output(_)), "{error}");
     assert_eq!(written, 3);
+}
+
+/// A finished part has the inputs that it had: no line may be gone, and none may have come.
+#[test]
+fn a_stream_that_lost_or_gained_a_line_is_refused() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    let lines: Vec<String> = ["a", "b", ""]
+        .map(|id| format!("{}\n", json!({"id": id, "text": "东江大桥今天开工。"})))
+        .into();
+    let run = |lines: &[String]| {
+        batch(&["-", "-o", text(&out)])
+            .write_stdin(lines.concat())
+            .assert()
+    };
+    run(&lines[..1]).success();
+    let more = run(&[&lines[..1], &lines[2..]].concat()).code(2);
+    assert!(stderr(&more).contains("not there"), "{}", stderr(&more));
+    batch(&["-", "-o", text(&out), "--restart"])
+        .write_stdin(lines[..2].concat())
+        .assert()
+        .success();
+    let fewer = run(&lines[..1]).code(2);
+    assert!(stderr(&fewer).contains("shorter"), "{}", stderr(&fewer));
+}
+
+/// A folder that is somebody else's keeps what it has, and so does a run whose `--restart` cannot begin.
+#[test]
+fn nothing_is_removed_before_the_command_is_known_to_work() {
+    let (_work, lines, out) = articles(3);
+    fs::create_dir(&out).unwrap();
+    for name in [".lock", ".unfinished-novel.txt", "results.jsonl"] {
+        fs::write(out.join(name), "mine").unwrap();
+    }
+    batch(&[text(&lines), "-o", text(&out)]).assert().code(2);
+    for name in [".lock", ".unfinished-novel.txt", "results.jsonl"] {
+        assert_eq!(
+            fs::read_to_string(out.join(name)).unwrap(),
+            "mine",
+            "{name}"
+        );
+    }
+    fs::remove_file(out.join("results.jsonl")).unwrap();
+    batch(&[text(&lines), "-o", text(&out)]).assert().success();
+    let mut mistyped = jianbao();
+    mistyped.args([
+        "batch",
+        text(&lines),
+        "-o",
+        text(&out),
+        "--restart",
+        "--model",
+        "nowhere",
+    ]);
+    mistyped.assert().code(4);
+    assert_eq!(records(&out.join("results.jsonl")).len(), 3);
+    assert!(out.join(".unfinished-novel.txt").exists());
+}
+
+/// Through the library: a stop is heard by the parts that are not begun, though their inputs wait already.
+#[test]
+fn a_stop_leaves_what_is_not_begun() {
+    let work = tempfile::tempdir().unwrap();
+    let page = fs::read_to_string("examples/page.txt").unwrap();
+    const INPUTS: usize = 200;
+    for i in 0..INPUTS {
+        fs::write(work.path().join(format!("{i:03}.txt")), &page).unwrap();
+    }
+    let selection = Selection::new(&["*.txt".to_owned()], &[]).unwrap();
+    let job = Job {
+        inputs: Arc::new(inputs::list(&[work.path().to_owned()], &selection, None).unwrap()),
+        model: &TINY,
+        options: &Options::default(),
+        max_bytes: 1 << 20,
+        finished: Arc::new(NothingFinished),
+        stop: Arc::default(),
+    };
+    let mut sizes = Vec::new();
+    let mut sink = PartSink::new(|_, bytes: &[u8]| {
+        sizes.push(bytes.iter().filter(|&&byte| byte == b'\n').count());
+        Ok(())
+    });
+    let outcome = flow::run(&job, &mut sink, &StopAtFirst(Arc::clone(&job.stop))).unwrap();
+    assert_eq!(outcome.parts, None);
+    assert!(sizes.iter().sum::<usize>() < INPUTS / 2, "{sizes:?}");
+    // Whole parts: of 2, 4, 8, … inputs.
+    assert!(
+        sizes.iter().zip(1..).all(|(&size, k)| size == 1 << k),
+        "{sizes:?}"
+    );
+}
+
+/// Stops the run at its first record.
+struct StopAtFirst(Arc<AtomicBool>);
+
+impl flow::Observer for StopAtFirst {
+    fn record(&self, _: &jianbao::output::record::Record, _: u64) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 struct Silent;

@@ -17,9 +17,12 @@ use crate::pipeline::batch::results::is_result;
 use crate::pipeline::batch::tasks::{NothingFinished, TaskError};
 use crate::pipeline::document::Options;
 use run_file::{RESTART, Run, Session};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::flag;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 pub(super) fn run(args: &BatchArgs, printer: &Printer) -> Result<(), CliError> {
     let to_stdout = args.output.as_os_str() == "-";
@@ -37,7 +40,7 @@ pub(super) fn run(args: &BatchArgs, printer: &Printer) -> Result<(), CliError> {
         );
     }
     let list = list(args, printer)?;
-    let stop = stop_on_interrupt();
+    let stop = stop_on_interrupt(*printer);
     if to_stdout {
         stream(args, list, stop, printer)
     } else {
@@ -98,20 +101,29 @@ fn counted(n: usize, one: &str, many: &str) -> String {
     format!("{n} {}", if n == 1 { one } else { many })
 }
 
-/// A flag that the first Ctrl-C sets; the second one ends the program.
-fn stop_on_interrupt() -> Arc<AtomicBool> {
+/// A flag that the first Ctrl-C or SIGTERM sets; the second one ends the program. A hang-up is left alone, so that `nohup` keeps
+/// what it promises.
+fn stop_on_interrupt(printer: Printer) -> Arc<AtomicBool> {
     let stop = Arc::new(AtomicBool::new(false));
-    let flag = Arc::clone(&stop);
-    // Fails only where a handler exists already, in tests that run several commands.
-    let _ = ctrlc::set_handler(move || {
-        if flag.swap(true, Ordering::Relaxed) {
-            std::process::exit(ExitStatus::Interrupted as i32);
+    for signal in [SIGINT, SIGTERM] {
+        // In this order: what looks at the flag first finds it set by the signal before.
+        let status = ExitStatus::Interrupted as i32;
+        let _ = flag::register_conditional_shutdown(signal, status, Arc::clone(&stop));
+        let _ = flag::register(signal, Arc::clone(&stop));
+    }
+    // Nothing may be printed while a signal is handled.
+    let stopped = Arc::clone(&stop);
+    std::thread::spawn(move || {
+        while !stopped.load(Ordering::Relaxed) {
+            std::thread::sleep(NOTICE);
         }
-        Printer::new(false, false)
-            .note("\ninterrupted: finishing the parts at hand (again to stop at once)");
+        printer.note("\ninterrupted: finishing the parts at hand (again to stop at once)");
     });
     stop
 }
+
+/// How soon an interruption is answered.
+const NOTICE: Duration = Duration::from_millis(50);
 
 fn options(args: &BatchArgs) -> Options {
     Options {
@@ -185,8 +197,11 @@ fn some_failed(message: String) -> Result<(), CliError> {
 fn flow_error(error: FlowError, target: &str) -> CliError {
     match error {
         FlowError::Output(e) => CliError::output(target, &e),
-        FlowError::Input(TaskError::Part(e)) => CliError::output(target, &e),
-        FlowError::Input(e @ TaskError::Changed { .. }) => {
+        FlowError::Input(e @ TaskError::Part(_)) => {
+            CliError::new(ExitStatus::Output, e.to_string())
+                .hint("remove that part to have it done again, or give --restart to begin anew")
+        }
+        FlowError::Input(e @ (TaskError::Changed { .. } | TaskError::Shorter { .. })) => {
             CliError::new(ExitStatus::Usage, e.to_string()).hint(RESTART)
         }
     }
@@ -208,12 +223,18 @@ fn into_folder(
             failed(e)
         }
     })?;
-    run_file::check_owner(&folder)?;
+    let is_ours = run_file::is_ours(&folder)?;
+    // All that can be wrong with the command, before anything is removed.
+    let model = session::load_model(&args.model, printer)?;
+    let settings = run_file::settings(args, &model)?;
+    if is_ours {
+        folder.remove_unfinished().map_err(failed)?;
+    }
     if args.restart {
         folder.clear().map_err(failed)?;
     }
-    let model = session::load_model(&args.model, printer)?;
-    let mut run = Run::open(&folder, run_file::settings(args, &model)?, &list)?;
+    let mut run = Run::open(&folder, settings, &list)?;
+    folder.make_parts().map_err(failed)?;
     if run.is_new() {
         // First what says whose folder it is.
         run.write(&folder).map_err(failed)?;

@@ -79,8 +79,9 @@ impl Session {
     }
 }
 
-/// Refuses a folder with files that a run would overwrite and none wrote: by their names, without a `run.json` of ours.
-pub(super) fn check_owner(folder: &OutputFolder) -> Result<(), CliError> {
+/// Whether a run wrote into this folder: it has a `run.json` of ours. Refuses one without it that has files which a run would
+/// overwrite, by their names.
+pub(super) fn is_ours(folder: &OutputFolder) -> Result<bool, CliError> {
     #[derive(Deserialize)]
     struct Form {
         schema: String,
@@ -92,13 +93,13 @@ pub(super) fn check_owner(folder: &OutputFolder) -> Result<(), CliError> {
     // Of whatever version.
     let name = |schema: &str| schema.split('/').next().map(str::to_owned);
     if form.is_some_and(|form| name(&form.schema) == name(SCHEMA)) {
-        return Ok(());
+        return Ok(true);
     }
     let results = folder.results();
     let results =
         results.map_err(|e| CliError::output(&folder.root().display().to_string(), &e))?;
     let Some(first) = results.first() else {
-        return Ok(());
+        return Ok(false);
     };
     let message = format!(
         "{} would be overwritten, and no jianbao batch wrote it",
@@ -140,7 +141,11 @@ impl Run {
             return Ok(run);
         }
         let path = folder.path("inputs.jsonl");
-        let then = File::open(&path).map_err(|e| unreadable(&path, e))?;
+        let then = File::open(&path).map_err(|e| {
+            refuse(format!(
+                "inputs.jsonl, its list of inputs, cannot be read ({e})"
+            ))
+        })?;
         match manifest::inputs_difference(BufReader::new(then), list) {
             Ok(None) => Ok(run),
             Ok(Some(difference)) => Err(refuse(difference)),

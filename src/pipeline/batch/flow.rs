@@ -1,7 +1,7 @@
 //! The running stream: open (`open.rs`) → encode → read and write, a thread each, bounded queues between them.
 
 use super::inputs::InputList;
-use super::open::{CHUNK_INPUTS, open_all};
+use super::open::open_all;
 use super::tasks::{self, Finished, Task, TaskError};
 use crate::encoder::HiddenStates;
 use crate::model::Model;
@@ -14,6 +14,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
+
+/// Inputs that wait to be opened: lines are held whole, and a stop should not have to wait for many.
+const QUEUED_INPUTS: usize = 8;
 
 /// What is to be done, and how.
 pub struct Job<'a> {
@@ -73,7 +76,7 @@ pub fn run(
     let began = Instant::now();
     let busy = AtomicU64::new(0);
     let tokens = AtomicU64::new(0);
-    let (task_in, task_out) = sync_channel::<Result<Task, TaskError>>(CHUNK_INPUTS);
+    let (task_in, task_out) = sync_channel::<Result<Task, TaskError>>(QUEUED_INPUTS);
     let parts = spawn_producer(job, task_in);
     let ended = std::thread::scope(|scope| {
         let (opened_in, opened_out) = sync_channel::<Flow<Group>>(1);
@@ -111,6 +114,8 @@ pub(super) enum Flow<T> {
     Idle,
     /// The input list is at its end.
     End,
+    /// The last part that was begun is at its end, and no other is wanted.
+    Stopped,
     Failed(TaskError),
 }
 
@@ -120,6 +125,7 @@ impl<T> Flow<T> {
             Self::Group(group) => Flow::Group(f(group)),
             Self::Idle => Flow::Idle,
             Self::End => Flow::End,
+            Self::Stopped => Flow::Stopped,
             Self::Failed(error) => Flow::Failed(error),
         }
     }
@@ -206,7 +212,7 @@ impl Group {
 }
 
 /// Reads results off the states and writes every document when its last article is there. `false` when the stage
-/// before was stopped while it waited for input, perhaps in the middle of a part.
+/// before was stopped: between parts, or while it waited for input, perhaps in the middle of one.
 fn write_all(
     job: &Job<'_>,
     encoded: &Receiver<Flow<Encoded>>,
@@ -224,6 +230,10 @@ fn write_all(
             Flow::End => {
                 sink.end().map_err(FlowError::Output)?;
                 return Ok(true);
+            }
+            Flow::Stopped => {
+                sink.end().map_err(FlowError::Output)?;
+                return Ok(false);
             }
             Flow::Failed(error) => return Err(error.into()),
         };

@@ -23,26 +23,44 @@ pub struct OutputFolder {
 const UNFINISHED: &str = ".unfinished-";
 
 impl OutputFolder {
-    /// Opens the folder, making it when it is not there. `WouldBlock` means that another run holds it.
+    /// Opens the folder, making it when it is not there; what stands in it stays as it is. `WouldBlock` means that another
+    /// run holds it.
     pub fn open(root: &Path) -> std::io::Result<Self> {
-        fs::create_dir_all(root.join("parts"))?;
-        let lock = File::create(root.join(".lock"))?;
+        fs::create_dir_all(root)?;
+        // Somebody may have a file of that name: it is locked, not emptied.
+        let mut options = File::options();
+        let lock = (options.write(true).create(true).truncate(false)).open(root.join(".lock"))?;
         lock.try_lock().map_err(|e| match e {
             fs::TryLockError::WouldBlock => std::io::ErrorKind::WouldBlock.into(),
             fs::TryLockError::Error(e) => e,
         })?;
-        for folder in [root.to_owned(), root.join("parts")] {
-            for entry in fs::read_dir(folder)? {
-                let entry = entry?;
-                if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
-                    fs::remove_file(entry.path())?;
-                }
-            }
-        }
         Ok(Self {
             root: root.to_owned(),
             _lock: lock,
         })
+    }
+
+    fn parts(&self) -> PathBuf {
+        self.root.join("parts")
+    }
+
+    /// Makes the folder for parts.
+    pub fn make_parts(&self) -> std::io::Result<()> {
+        fs::create_dir_all(self.parts())
+    }
+
+    /// Removes what an interrupted run left half-written. Only for a folder that is known to be a run's.
+    pub fn remove_unfinished(&self) -> std::io::Result<()> {
+        for entry in listed(&self.root)?
+            .into_iter()
+            .chain(listed(&self.parts())?)
+        {
+            let is_ours = entry.file_name().to_string_lossy().starts_with(UNFINISHED);
+            if is_ours && entry.file_type()?.is_file() {
+                fs::remove_file(entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     pub fn root(&self) -> &Path {
@@ -54,37 +72,34 @@ impl OutputFolder {
     }
 
     pub fn part(&self, part: usize) -> PathBuf {
-        self.root.join("parts").join(format!("{part:05}.jsonl"))
+        self.parts().join(format!("{part:05}.jsonl"))
     }
 
-    /// Removes what a run wrote, by name; what else stands here stays.
+    /// Removes what a run wrote, by name; what else stands here stays. What says that it was a run goes last.
     pub fn clear(&self) -> std::io::Result<()> {
-        for path in self.results()? {
+        for path in self.results()?.into_iter().rev() {
             fs::remove_file(path)?;
         }
         Ok(())
     }
 
-    /// What stands here by a name that a run gives, its list of parts last.
+    /// What stands here by a name that a run gives, `run.json` first and its parts last.
     pub fn results(&self) -> std::io::Result<Vec<PathBuf>> {
         let named = RESULTS.iter().map(|name| self.path(name));
         let mut found: Vec<PathBuf> = named
             .filter(|path| path.symlink_metadata().is_ok())
             .collect();
-        for entry in fs::read_dir(self.root.join("parts"))? {
-            let path = entry?.path();
-            if part_number(&path).is_some() {
-                found.push(path);
-            }
-        }
+        let parts = listed(&self.parts())?.into_iter();
+        let parts = parts.map(|entry| entry.path());
+        found.extend(parts.filter(|path| part_number(path).is_some()));
         Ok(found)
     }
 
     /// The parts that are there, whole.
     pub fn finished(&self) -> std::io::Result<FinishedParts> {
         let mut parts = BTreeSet::new();
-        for entry in fs::read_dir(self.root.join("parts"))? {
-            let path = entry?.path();
+        for entry in listed(&self.parts())? {
+            let path = entry.path();
             // Renamed only when whole; the last byte is looked at all the same, for file systems that lie.
             if let Some(number) = part_number(&path)
                 && ends_with_newline(&path)?
@@ -108,6 +123,15 @@ impl OutputFolder {
     }
 }
 
+/// What stands in a folder; nothing in one that is not there.
+fn listed(folder: &Path) -> std::io::Result<Vec<fs::DirEntry>> {
+    match fs::read_dir(folder) {
+        Ok(entries) => entries.collect(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(e) => Err(e),
+    }
+}
+
 fn ends_with_newline(path: &Path) -> std::io::Result<bool> {
     let mut file = File::open(path)?;
     if file.metadata()?.len() == 0 {
@@ -117,6 +141,11 @@ fn ends_with_newline(path: &Path) -> std::io::Result<bool> {
     let mut last = [0];
     file.read_exact(&mut last)?;
     Ok(last == *b"\n")
+}
+
+/// An error that names the file it is about.
+pub(super) fn in_file(path: &Path, e: std::io::Error) -> std::io::Error {
+    std::io::Error::new(e.kind(), format!("{}: {e}", path.display()))
 }
 
 /// Parts of an earlier run.
@@ -157,13 +186,15 @@ impl Finished for FinishedParts {
             sha256: Option<String>,
         }
         let path = self.root.join("parts").join(format!("{part:05}.jsonl"));
-        BufReader::new(File::open(path)?)
+        let in_part = |e| in_file(&path, e);
+        BufReader::new(File::open(&path).map_err(in_part)?)
             .lines()
             .map(|line| {
                 let record: Record = serde_json::from_str(&line?)?;
                 Ok((record.id, record.source.sha256))
             })
-            .collect()
+            .collect::<std::io::Result<_>>()
+            .map_err(in_part)
     }
 }
 
@@ -249,6 +280,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         {
             let output = OutputFolder::open(folder.path()).unwrap();
+            output.make_parts().unwrap();
             let text = [line(&failure("a")), line(&failure("b"))].concat();
             let write = |out: &mut (dyn Write + Send)| out.write_all(text.as_bytes());
             output.write(&output.part(7), write).unwrap();
@@ -258,6 +290,8 @@ mod tests {
             assert_eq!(busy.kind(), std::io::ErrorKind::WouldBlock);
         }
         let output = OutputFolder::open(folder.path()).unwrap();
+        assert!(folder.path().join("parts/.unfinished-x").exists());
+        output.remove_unfinished().unwrap();
         let finished = output.finished().unwrap();
         assert_eq!((finished.len(), finished.last()), (1, Some(7)));
         let identities = finished.identities(7).unwrap();
@@ -267,6 +301,37 @@ mod tests {
         output.clear().unwrap();
         assert!(output.finished().unwrap().is_empty() && !output.part(8).exists());
         assert!(folder.path().join("parts/a.txt").exists());
+    }
+
+    #[test]
+    fn opening_a_folder_changes_nothing_that_stands_there() {
+        let folder = tempfile::tempdir().unwrap();
+        let mine = |name: &str| folder.path().join(name);
+        fs::write(mine(".lock"), "mine").unwrap();
+        fs::write(mine(".unfinished-novel.txt"), "mine").unwrap();
+        fs::create_dir(mine(".unfinished-plans")).unwrap();
+        let output = OutputFolder::open(folder.path()).unwrap();
+        assert_eq!(output.results().unwrap(), Vec::<PathBuf>::new());
+        for name in [".lock", ".unfinished-novel.txt"] {
+            assert_eq!(fs::read_to_string(mine(name)).unwrap(), "mine");
+        }
+        output.remove_unfinished().unwrap();
+        assert!(mine(".unfinished-plans").is_dir());
+    }
+
+    /// A clearing that was cut short is one of a run still.
+    #[test]
+    fn what_says_whose_folder_it_is_goes_last() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = OutputFolder::open(folder.path()).unwrap();
+        output.make_parts().unwrap();
+        for path in [output.path("run.json"), output.path("errors.jsonl")] {
+            fs::write(path, "").unwrap();
+        }
+        // A part that cannot be removed: it is a folder.
+        fs::create_dir(output.part(3)).unwrap();
+        assert!(output.clear().is_err());
+        assert!(output.path("run.json").exists());
     }
 
     #[test]

@@ -72,6 +72,7 @@ pub fn next_line(reader: &mut dyn BufRead, limit: u64) -> std::io::Result<Option
 
 /// The document of one JSON line.
 #[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(expecting = "an object")]
 pub struct LineDocument {
     #[serde(deserialize_with = "text_or_number")]
     pub id: String,
@@ -87,10 +88,12 @@ fn text_or_number<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<S
     enum Id {
         Text(String),
         Number(i64),
+        Large(u64),
     }
     Ok(match Id::deserialize(deserializer)? {
         Id::Text(text) => text,
         Id::Number(number) => number.to_string(),
+        Id::Large(number) => number.to_string(),
     })
 }
 

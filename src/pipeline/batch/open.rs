@@ -19,7 +19,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::time::Duration;
 
 /// Inputs opened together at most.
-pub(super) const CHUNK_INPUTS: usize = 256;
+const CHUNK_INPUTS: usize = 256;
 /// Bytes after which the first chunk is full; each has twice as many as the one before, up to what makes a few groups.
 /// The first results are there soon, and later ones are computed in larger batches.
 const FIRST_CHUNK_BYTES: u64 = 3 << 10;
@@ -35,6 +35,8 @@ pub(super) fn open_all(
 ) {
     let mut chunk: Vec<Task> = Vec::new();
     let (mut bytes, mut room) = (0, FIRST_CHUNK_BYTES);
+    let mut part = None;
+    let is_stopped = || job.stop.load(Ordering::Relaxed);
     loop {
         let received = if chunk.is_empty() {
             // Standard input may stay silent for hours: a stop must be seen all the same.
@@ -43,7 +45,12 @@ pub(super) fn open_all(
             tasks.recv_timeout(PAUSE)
         };
         let (full, end) = match received {
+            // Inputs that wait already are of parts that nobody has begun.
+            Ok(Ok(task)) if part.is_some_and(|part| part != task.part) && is_stopped() => {
+                (true, Some(Flow::Stopped))
+            }
             Ok(Ok(task)) => {
+                part = Some(task.part);
                 bytes += task.bytes;
                 chunk.push(task);
                 let full = bytes >= room || chunk.len() == CHUNK_INPUTS;
@@ -52,7 +59,7 @@ pub(super) fn open_all(
             Ok(Err(error)) => (true, Some(Flow::Failed(error))),
             Err(RecvTimeoutError::Disconnected) => (true, Some(Flow::End)),
             Err(RecvTimeoutError::Timeout) if chunk.is_empty() => {
-                if job.stop.load(Ordering::Relaxed) {
+                if is_stopped() {
                     return;
                 }
                 continue;

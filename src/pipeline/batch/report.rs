@@ -1,6 +1,6 @@
 //! From finished parts to results: one file in input order, the failed ones apart, and the counts.
 
-use super::folder::OutputFolder;
+use super::folder::{OutputFolder, in_file};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -118,15 +118,14 @@ fn each_line(
     let mut line = String::new();
     for part in 0..parts {
         let path = folder.part(part);
-        let in_part =
-            |e: std::io::Error| std::io::Error::new(e.kind(), format!("{}: {e}", path.display()));
+        let in_part = |e| in_file(&path, e);
         let mut reader = BufReader::new(File::open(&path).map_err(in_part)?);
         loop {
             line.clear();
             if reader.read_line(&mut line).map_err(in_part)? == 0 {
                 break;
             }
-            f(&line).map_err(in_part)?;
+            f(&line)?;
         }
     }
     Ok(())

@@ -67,6 +67,10 @@ pub enum TaskError {
         now: String,
         then: String,
     },
+    #[error(
+        "the input has become shorter: part {part} was done with more inputs than there are now"
+    )]
+    Shorter { part: usize },
     #[error("a finished part cannot be read: {0}")]
     Part(#[from] std::io::Error),
 }
@@ -110,6 +114,7 @@ pub fn produce(
             return Ok(None);
         }
     }
+    producer.check_all_met()?;
     Ok(Some(producer.cutter.parts()))
 }
 
@@ -118,8 +123,8 @@ struct Producer<'a> {
     /// Hashes of the ids so far: eight bytes an input.
     ids: HashSet<u64>,
     finished: &'a dyn Finished,
-    /// Of the finished part that is being skipped: the identities not yet met.
-    skipping: Option<std::vec::IntoIter<Identity>>,
+    /// The finished part that is being skipped, and the identities not yet met.
+    skipping: Option<(usize, std::vec::IntoIter<Identity>)>,
     stop: &'a AtomicBool,
     send: &'a mut dyn FnMut(Task) -> bool,
 }
@@ -152,19 +157,20 @@ impl Producer<'_> {
             if self.stop.load(Ordering::Relaxed) {
                 return Ok(false);
             }
+            self.check_all_met()?;
             self.skipping = if self.finished.contains(part) {
-                Some(self.finished.identities(part)?.into_iter())
+                Some((part, self.finished.identities(part)?.into_iter()))
             } else {
                 None
             };
         }
-        if let Some(identities) = &mut self.skipping {
-            let (then_id, then_sha) = identities.next().unwrap_or_default();
-            let same_bytes = match (fingerprint, &then_sha) {
-                (Some(now), Some(then)) => now == then,
-                _ => true,
-            };
-            if then_id != id || !same_bytes {
+        if let Some((_, identities)) = &mut self.skipping {
+            let then = identities.next();
+            let is_same = then.as_ref().is_some_and(|(then_id, then_sha)| {
+                let shas = fingerprint.zip(then_sha.as_deref());
+                then_id == id && shas.is_none_or(|(now, then)| now == then)
+            });
+            if !is_same {
                 let say = |id: &str, sha: Option<&str>| match sha {
                     Some(sha) => format!("id {id:?} with SHA-256 {}…", &sha[..sha.len().min(12)]),
                     None => format!("id {id:?}"),
@@ -172,7 +178,7 @@ impl Producer<'_> {
                 return Err(TaskError::Changed {
                     place: path.to_owned(),
                     now: say(id, fingerprint),
-                    then: say(&then_id, then_sha.as_deref()),
+                    then: then.map_or("not there".to_owned(), |(id, sha)| say(&id, sha.as_deref())),
                 });
             }
             return Ok(true);
@@ -185,6 +191,14 @@ impl Producer<'_> {
             repeated_id,
             bytes,
         }))
+    }
+
+    /// A finished part that was skipped had no input that is gone.
+    fn check_all_met(&self) -> Result<(), TaskError> {
+        match &self.skipping {
+            Some((part, left)) if left.len() > 0 => Err(TaskError::Shorter { part: *part }),
+            _ => Ok(()),
+        }
     }
 
     fn lines(
