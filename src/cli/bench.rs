@@ -375,8 +375,7 @@ fn write_tokens(path: &Path, mixes: &[Prepared]) -> Result<(), CliError> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), CliError> {
-    whole::write(path, ".jianbao-", |out| out.write_all(text.as_bytes()))
-        .map_err(|e| CliError::output(&path.display().to_string(), &e))
+    whole::write_text(path, text).map_err(|e| CliError::output(&path.display().to_string(), &e))
 }
 
 fn write_files(args: &BenchArgs, report: &Report) -> Result<(), CliError> {

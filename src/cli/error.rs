@@ -4,6 +4,7 @@ use crate::encoder::EncodeError;
 use crate::encoder::candle::device::DeviceError;
 use crate::model::ModelError;
 use crate::pipeline::document::Problem;
+use std::path::Path;
 use std::process::ExitCode;
 
 /// Exit codes, as `--help` documents them.
@@ -48,6 +49,12 @@ impl CliError {
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self
+    }
+
+    /// An output that stands where an input does.
+    pub fn would_overwrite(input: &Path) -> Self {
+        let message = format!("{} is an input and would be overwritten", input.display());
+        Self::new(ExitStatus::Usage, message)
     }
 
     /// A document that gave no brief.

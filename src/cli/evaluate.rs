@@ -58,10 +58,7 @@ fn check_predictions(args: &EvalArgs) -> Result<(), CliError> {
     let is_target = |path: &&PathBuf| path.canonicalize().is_ok_and(|path| path == target);
     match gold.iter().chain(articles).find(is_target) {
         None => Ok(()),
-        Some(path) => {
-            let message = format!("{} is an input and would be overwritten", path.display());
-            Err(CliError::new(ExitStatus::Usage, message).hint("give another --predictions"))
-        }
+        Some(path) => Err(CliError::would_overwrite(path).hint("give another --predictions")),
     }
 }
 
@@ -280,7 +277,7 @@ fn finish(
         for prediction in predictions {
             lines.push_str(&crate::output::json::line(prediction));
         }
-        whole::write(path, ".jianbao-", |out| out.write_all(lines.as_bytes()))
+        whole::write_text(path, &lines)
             .map_err(|e| CliError::output(&path.display().to_string(), &e))?;
     }
     if args.json {

@@ -11,7 +11,7 @@ use crate::output::whole;
 use crate::pipeline::document::{self, Input};
 use crate::text::dictionary;
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
@@ -71,22 +71,9 @@ fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), Cl
     let record = Record::Brief(Box::new(brief));
     match output {
         None => printer.json(&record, format == Format::Json),
-        Some(path) => write_whole(path, json::text(&record, format == Format::Json).as_bytes())
+        Some(path) => whole::write_text(path, &json::text(&record, format == Format::Json))
             .map_err(|e| CliError::output(&path.display().to_string(), &e)),
     }
-}
-
-/// The target is whole or untouched. What is there and no regular file (`/dev/null`, a pipe) is written as it is.
-fn write_whole(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
-    // A link stays a link: what it points to is replaced.
-    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
-    if path.metadata().is_ok_and(|target| !target.is_file()) {
-        return std::fs::OpenOptions::new()
-            .write(true)
-            .open(&path)?
-            .write_all(bytes);
-    }
-    whole::write(&path, ".jianbao-", |out| out.write_all(bytes))
 }
 
 /// Reads an input whole, up to a limit; never more than the limit is held in memory.

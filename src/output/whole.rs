@@ -4,6 +4,16 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
 
+/// Writes `text` where somebody asked for it, whole or not at all. A link stays a link: what it leads to is replaced. What is there
+/// and no regular file (`/dev/null`, a pipe) is written as it is.
+pub fn write_text(path: &Path, text: &str) -> std::io::Result<()> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    if path.metadata().is_ok_and(|target| !target.is_file()) {
+        return (File::options().write(true).open(&path)?).write_all(text.as_bytes());
+    }
+    write(&path, ".jianbao-", |out| out.write_all(text.as_bytes()))
+}
+
 /// Writes a file whole or not at all: a temporary file beside the target, sync, rename, sync of the folder. The
 /// temporary file's name begins with `prefix`. A file that is replaced leaves its permissions, and its owner where that may be.
 pub fn write(

@@ -88,7 +88,7 @@ impl Prepared {
         }
     }
 
-    /// Phrases that may be keywords. Finding them takes a while, in which the encoder needs none of them.
+    /// Phrases that may be keywords. The encoder needs none of them, so they can be found while it is at work.
     pub fn candidates(&self, model: &Model) -> &[Candidate] {
         self.candidates
             .get_or_init(|| candidates(&self.title, &self.text, &self.sentences, model.frequency()))

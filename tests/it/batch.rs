@@ -9,12 +9,10 @@ use jianbao::pipeline::batch::tasks::NothingFinished;
 use jianbao::pipeline::document::Options;
 use serde_json::{Value, json};
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 /// A batch with the tiny model.
 pub fn batch(arguments: &[&str]) -> assert_cmd::Command {
@@ -25,7 +23,7 @@ pub fn batch(arguments: &[&str]) -> assert_cmd::Command {
 }
 
 /// The same as a process that can be talked to, and killed.
-fn running(arguments: &[&str]) -> Command {
+pub fn running(arguments: &[&str]) -> Command {
     let mut command = Command::new(assert_cmd::cargo::cargo_bin("jianbao"));
     command.arg("batch").args(arguments);
     command.arg("--model").arg(fixture("tiny"));
@@ -53,7 +51,7 @@ pub fn records(path: &Path) -> Vec<Value> {
 }
 
 /// Articles of many lengths.
-fn write_lines(path: &Path, count: usize) {
+pub fn write_lines(path: &Path, count: usize) {
     let mut out = String::new();
     for i in 0..count {
         let body = "东江大桥今天开工，市民参观。水利工程通车。".repeat(1 + i * 7 % 23);
@@ -243,93 +241,6 @@ fn nothing_but_the_input_decides_the_bytes() {
     );
 }
 
-/// Killed with no warning, again and again, at moments that nobody chose: the run goes on and ends with the bytes of
-/// one that was left alone.
-#[cfg(unix)]
-#[test]
-fn thirty_kills_change_nothing() {
-    let work = tempfile::tempdir().unwrap();
-    let lines = work.path().join("in.jsonl");
-    write_lines(&lines, 64 * 70);
-    let calm = work.path().join("calm");
-    batch(&[text(&lines), "-o", text(&calm)]).assert().success();
-    let out = work.path().join("out");
-    let parts = || {
-        fs::read_dir(out.join("parts")).map_or(0, |entries| {
-            entries
-                .flatten()
-                .filter(|e| e.file_name().to_string_lossy().ends_with(".jsonl"))
-                .count()
-        })
-    };
-    let (mut kills, mut state) = (0u32, 12345u32);
-    loop {
-        let before = parts();
-        let mut child = running(&[text(&lines), "-q", "-o", text(&out)])
-            .spawn()
-            .unwrap();
-        // Until one more part is there, and then some microseconds to some milliseconds.
-        let ended = loop {
-            if let Some(status) = child.try_wait().unwrap() {
-                break Some(status);
-            }
-            if parts() > before {
-                break None;
-            }
-            std::thread::sleep(Duration::from_micros(300));
-        };
-        if let Some(status) = ended {
-            assert!(status.success());
-            break;
-        }
-        state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        std::thread::sleep(Duration::from_micros(u64::from(state >> 20)));
-        child.kill().unwrap();
-        child.wait().unwrap();
-        kills += 1;
-        if kills == 40 {
-            batch(&[text(&lines), "-o", text(&out)]).assert().success();
-            break;
-        }
-    }
-    assert!(kills >= 30, "only {kills} kills fitted into the run");
-    let same = fs::read(out.join("results.jsonl")).unwrap()
-        == fs::read(calm.join("results.jsonl")).unwrap();
-    assert!(same, "after {kills} kills");
-}
-
-#[cfg(unix)]
-#[test]
-fn ctrl_c_finishes_the_parts_at_hand_and_says_how_to_go_on() {
-    let (_work, lines, out) = articles(64 * 60);
-    let mut child = running(&[text(&lines), "-o", text(&out)])
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    while !out.join("parts/00001.jsonl").exists() {
-        std::thread::sleep(Duration::from_millis(2));
-    }
-    Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
-        .status()
-        .unwrap();
-    let status = child.wait().unwrap();
-    let mut message = String::new();
-    child
-        .stderr
-        .take()
-        .unwrap()
-        .read_to_string(&mut message)
-        .unwrap();
-    assert_eq!(status.code(), Some(130), "{message}");
-    assert!(message.contains("goes on from there"), "{message}");
-    assert!(!out.join("results.jsonl").exists());
-    let resumed = batch(&[text(&lines), "-o", text(&out)]).assert().success();
-    let message = stderr(&resumed);
-    assert!(message.contains("going on"), "{message}");
-    assert_eq!(records(&out.join("results.jsonl")).len(), 64 * 60);
-}
-
 #[test]
 fn a_consumer_that_goes_away_ends_it_quietly() {
     let work = tempfile::tempdir().unwrap();
@@ -453,105 +364,6 @@ fn a_vanished_file_and_a_failing_disk() {
     let error = flow::run(&job, &mut full, &Silent).unwrap_err();
     assert!(matches!(error, flow::FlowError::Output(_)), "{error}");
     assert_eq!(written, 3);
-}
-
-/// A finished part has the inputs that it had: no line may be gone, and none may have come.
-#[test]
-fn a_stream_that_lost_or_gained_a_line_is_refused() {
-    let work = tempfile::tempdir().unwrap();
-    let out = work.path().join("out");
-    let lines: Vec<String> = ["a", "b", ""]
-        .map(|id| format!("{}\n", json!({"id": id, "text": "东江大桥今天开工。"})))
-        .into();
-    let run = |lines: &[String]| {
-        batch(&["-", "-o", text(&out)])
-            .write_stdin(lines.concat())
-            .assert()
-    };
-    run(&lines[..1]).success();
-    let more = run(&[&lines[..1], &lines[2..]].concat()).code(2);
-    assert!(stderr(&more).contains("not there"), "{}", stderr(&more));
-    batch(&["-", "-o", text(&out), "--restart"])
-        .write_stdin(lines[..2].concat())
-        .assert()
-        .success();
-    let fewer = run(&lines[..1]).code(2);
-    assert!(stderr(&fewer).contains("shorter"), "{}", stderr(&fewer));
-}
-
-/// A folder that is somebody else's keeps what it has, and so does a run whose `--restart` cannot begin.
-#[test]
-fn nothing_is_removed_before_the_command_is_known_to_work() {
-    let (_work, lines, out) = articles(3);
-    fs::create_dir(&out).unwrap();
-    for name in [".lock", ".unfinished-novel.txt", "results.jsonl"] {
-        fs::write(out.join(name), "mine").unwrap();
-    }
-    batch(&[text(&lines), "-o", text(&out)]).assert().code(2);
-    for name in [".lock", ".unfinished-novel.txt", "results.jsonl"] {
-        assert_eq!(
-            fs::read_to_string(out.join(name)).unwrap(),
-            "mine",
-            "{name}"
-        );
-    }
-    fs::remove_file(out.join("results.jsonl")).unwrap();
-    batch(&[text(&lines), "-o", text(&out)]).assert().success();
-    let mut mistyped = jianbao();
-    mistyped.args([
-        "batch",
-        text(&lines),
-        "-o",
-        text(&out),
-        "--restart",
-        "--model",
-        "nowhere",
-    ]);
-    mistyped.assert().code(4);
-    assert_eq!(records(&out.join("results.jsonl")).len(), 3);
-    assert!(out.join(".unfinished-novel.txt").exists());
-}
-
-/// Through the library: a stop is heard by the parts that are not begun, though their inputs wait already.
-#[test]
-fn a_stop_leaves_what_is_not_begun() {
-    let work = tempfile::tempdir().unwrap();
-    let page = fs::read_to_string("examples/page.txt").unwrap();
-    const INPUTS: usize = 200;
-    for i in 0..INPUTS {
-        fs::write(work.path().join(format!("{i:03}.txt")), &page).unwrap();
-    }
-    let selection = Selection::new(&["*.txt".to_owned()], &[]).unwrap();
-    let job = Job {
-        inputs: Arc::new(inputs::list(&[work.path().to_owned()], &selection, None).unwrap()),
-        model: &TINY,
-        options: &Options::default(),
-        max_bytes: 1 << 20,
-        finished: Arc::new(NothingFinished),
-        stop: Arc::default(),
-    };
-    let mut sizes = Vec::new();
-    let mut sink = PartSink::new(|_, bytes: &[u8]| {
-        sizes.push(bytes.iter().filter(|&&byte| byte == b'\n').count());
-        Ok(())
-    });
-    let outcome = flow::run(&job, &mut sink, &StopAtFirst(Arc::clone(&job.stop))).unwrap();
-    assert_eq!(outcome.parts, None);
-    assert!(sizes.iter().sum::<usize>() < INPUTS / 2, "{sizes:?}");
-    // Whole parts: of 2, 4, 8, … inputs.
-    assert!(
-        sizes.iter().zip(1..).all(|(&size, k)| size == 1 << k),
-        "{sizes:?}"
-    );
-}
-
-/// Stops the run at its first record.
-struct StopAtFirst(Arc<AtomicBool>);
-
-impl flow::Observer for StopAtFirst {
-    fn record(&self, _: &jianbao::output::record::Record, _: u64) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 struct Silent;

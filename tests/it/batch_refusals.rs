@@ -2,7 +2,7 @@
 
 use crate::batch::{articles, batch, records, stderr, text};
 use crate::support::{jianbao, tiny_copy};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs;
 
 #[test]
@@ -67,6 +67,63 @@ fn changed_lines_are_noticed_while_they_are_skipped() {
         message.contains("-:6") && message.contains("--restart"),
         "{message}"
     );
+}
+
+/// A finished part has the inputs that it had: no line may be gone, and none may have come.
+#[test]
+fn a_stream_that_lost_or_gained_a_line_is_refused() {
+    let work = tempfile::tempdir().unwrap();
+    let out = work.path().join("out");
+    let lines: Vec<String> = ["a", "b", ""]
+        .map(|id| format!("{}\n", json!({"id": id, "text": "东江大桥今天开工。"})))
+        .into();
+    let run = |lines: &[String]| {
+        batch(&["-", "-o", text(&out)])
+            .write_stdin(lines.concat())
+            .assert()
+    };
+    run(&lines[..1]).success();
+    let more = run(&[&lines[..1], &lines[2..]].concat()).code(2);
+    assert!(stderr(&more).contains("not there"), "{}", stderr(&more));
+    batch(&["-", "-o", text(&out), "--restart"])
+        .write_stdin(lines[..2].concat())
+        .assert()
+        .success();
+    let fewer = run(&lines[..1]).code(2);
+    assert!(stderr(&fewer).contains("shorter"), "{}", stderr(&fewer));
+}
+
+/// A folder that is somebody else's keeps what it has, and so does a run whose `--restart` cannot begin.
+#[test]
+fn nothing_is_removed_before_the_command_is_known_to_work() {
+    let (_work, lines, out) = articles(3);
+    fs::create_dir(&out).unwrap();
+    for name in [".lock", ".unfinished-novel.txt", "results.jsonl"] {
+        fs::write(out.join(name), "mine").unwrap();
+    }
+    batch(&[text(&lines), "-o", text(&out)]).assert().code(2);
+    for name in [".lock", ".unfinished-novel.txt", "results.jsonl"] {
+        assert_eq!(
+            fs::read_to_string(out.join(name)).unwrap(),
+            "mine",
+            "{name}"
+        );
+    }
+    fs::remove_file(out.join("results.jsonl")).unwrap();
+    batch(&[text(&lines), "-o", text(&out)]).assert().success();
+    let mut mistyped = jianbao();
+    mistyped.args([
+        "batch",
+        text(&lines),
+        "-o",
+        text(&out),
+        "--restart",
+        "--model",
+        "nowhere",
+    ]);
+    mistyped.assert().code(4);
+    assert_eq!(records(&out.join("results.jsonl")).len(), 3);
+    assert!(out.join(".unfinished-novel.txt").exists());
 }
 
 /// Whatever stands in the folder of the results, only what a run wrote is overwritten or thrown away.

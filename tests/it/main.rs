@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "a skipped test says why")]
 
 mod batch;
+mod batch_interruptions;
 mod batch_refusals;
 mod bench;
 mod cli;

@@ -11,7 +11,7 @@ import sys
 import tempfile
 
 from .data import rows
-from .robustness import mean, predictions
+from .robustness import mean, predictions, summary_figures
 
 
 def main():
@@ -23,14 +23,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         read = predictions(jianbao, "extracts", path, shared / "data/dev_articles.jsonl.gz", [], pathlib.Path(folder))
 
-    def printed(sentence):
-        return scorer.chars(sentence)
-
     def line_ends(sentence):
         return scorer.chars(sentence.replace("\\n", "\n"))
 
-    for name, form, is_whole in (("as it is", printed, False), ("line ends", line_ends, False),
-                                 ("whole sentences", printed, True), ("both", line_ends, True)):
+    for name, form, is_whole in (("as it is", scorer.chars, False), ("line ends", line_ends, False),
+                                 ("whole sentences", scorer.chars, True), ("both", line_ends, True)):
         figures = []
         for gold in golds:
             sentences = [form(s) for s in gold["sentences"]]
@@ -39,9 +36,7 @@ def main():
                 summary = [next((whole for whole in sentences if s in whole), s) for s in summary]
             summary = sorted(dict.fromkeys(summary), key=lambda s: sentences.index(s) if s in sentences else len(sentences))
             wanted = [sentences[k] for k in sorted(gold["sum"])]
-            rouge = [scorer.rouge_n("".join(summary), "".join(wanted), n) for n in (1, 2)]
-            hits = sum(any(s == w or len(s) > 8 and (s in w or w in s) for w in wanted) for s in summary)
-            figures.append((*rouge, hits / 3))
+            figures.append(summary_figures(scorer, summary, wanted))
         print(f"{name:15}", *(f"{mean(column):.3f}" for column in zip(*figures)))
 
 

@@ -48,6 +48,13 @@ def predictions(jianbao, task, gold, articles, options, folder):
     return {r["id"]: r for r in rows(out)}
 
 
+def summary_figures(scorer, sentences, chosen):
+    """ROUGE-1, ROUGE-2 and hit@3 of a summary's sentences; both are without blanks and in the text's order."""
+    mine, wanted = "".join(sentences), "".join(chosen)
+    hit = sum(any(s == u or (len(s) > 8 and (s in u or u in s)) for u in chosen) for s in sentences) / 3
+    return scorer.rouge_n(mine, wanted, 1), scorer.rouge_n(mine, wanted, 2), hit
+
+
 def interval(values, figure, rng):
     n = len(values)
     found = sorted(figure([values[rng.randrange(n)] for _ in range(n)]) for _ in range(RESAMPLES))
@@ -103,9 +110,7 @@ def main():
             p = found[gold["id"]]
             sentences = [scorer.chars(s) for s in p["summary"]]
             chosen = [scorer.chars(gold["sentences"][k]) for k in sorted(gold["sum"])]
-            mine, wanted = "".join(sentences), "".join(chosen)
-            hit = sum(any(s == u or (len(s) > 8 and (s in u or u in s)) for u in chosen) for s in sentences) / 3
-            scores.append((scorer.rouge_n(mine, wanted, 1), scorer.rouge_n(mine, wanted, 2), hit,
+            scores.append((*summary_figures(scorer, sentences, chosen),
                            scorer.kw_f1(p["keywords"], gold["kw"], 8, False), scorer.kw_f1(p["keywords"], gold["kw"], 8, True)))
         answers = [(g["sector"], labels[g["id"]]["sector"], g["also"]) for g in sectors]
         assert all(p in SECTORS for _, p, _ in answers)

@@ -89,10 +89,7 @@ fn check_inputs(args: &BatchArgs) -> Result<(), CliError> {
     };
     match args.inputs.iter().find(is_result) {
         None => Ok(()),
-        Some(input) => {
-            let message = format!("{} is an input and would be overwritten", input.display());
-            Err(CliError::new(ExitStatus::Usage, message).hint("give another folder with -o"))
-        }
+        Some(input) => Err(CliError::would_overwrite(input).hint("give another folder with -o")),
     }
 }
 

@@ -121,12 +121,10 @@ impl Run {
             let message = format!("{root} holds another run: {difference}");
             CliError::new(ExitStatus::Usage, message).hint(RESTART)
         };
-        let unreadable =
-            |path: &std::path::Path, e| CliError::unreadable(&path.display().to_string(), &e);
         let text = match std::fs::read_to_string(&path) {
             Ok(text) => text,
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(Self::new(settings)),
-            Err(e) => return Err(unreadable(&path, e)),
+            Err(e) => return Err(CliError::unreadable(&path.display().to_string(), &e)),
         };
         let run: Self = serde_json::from_str(&text)
             .map_err(|e| refuse(format!("run.json is not readable ({e})")))?;

@@ -72,7 +72,7 @@ impl OutputFolder {
     }
 
     pub fn part(&self, part: usize) -> PathBuf {
-        self.parts().join(format!("{part:05}.jsonl"))
+        part_path(&self.root, part)
     }
 
     /// Removes what a run wrote, by name; what else stands here stays. What says that it was a run goes last.
@@ -121,6 +121,10 @@ impl OutputFolder {
     ) -> std::io::Result<()> {
         whole::write(target, UNFINISHED, fill)
     }
+}
+
+fn part_path(root: &Path, part: usize) -> PathBuf {
+    root.join("parts").join(format!("{part:05}.jsonl"))
 }
 
 /// What stands in a folder; nothing in one that is not there.
@@ -185,7 +189,7 @@ impl Finished for FinishedParts {
         struct Source {
             sha256: Option<String>,
         }
-        let path = self.root.join("parts").join(format!("{part:05}.jsonl"));
+        let path = part_path(&self.root, part);
         let in_part = |e| in_file(&path, e);
         BufReader::new(File::open(&path).map_err(in_part)?)
             .lines()
