@@ -11,6 +11,7 @@ use std::collections::HashMap;
 pub const FEATURES: usize = 32;
 
 /// Neighbouring characters and how often they stand, with the length of that vector.
+#[derive(Debug, Clone)]
 pub(super) struct Bigrams {
     counts: HashMap<(char, char), u32>,
     norm: f32,
@@ -33,6 +34,7 @@ impl Bigrams {
         }
     }
 
+    /// How alike two sentences are, 0 to 1.
     pub fn cosine(&self, other: &Self) -> f32 {
         let (small, large) = if self.counts.len() < other.counts.len() {
             (self, other)
@@ -67,11 +69,6 @@ impl Bigrams {
             .count() as f32
             / self.counts.len() as f32
     }
-}
-
-/// How alike two sentences are, 0 to 1: the cosine of their character bigrams.
-pub fn similarity(a: &[char], b: &[char]) -> f32 {
-    Bigrams::of(a).cosine(&Bigrams::of(b))
 }
 
 /// Only this much of a title is compared with every sentence.

@@ -14,6 +14,8 @@ const REQUIRED: [&[&str]; 3] = [
     &["tokenizer.json", "vocab.txt"],
     &["model.safetensors", "pytorch_model.bin"],
 ];
+/// Most repositories have only some of these. They are fetched before the others: a cache that has those is whole, however
+/// a fetch ended.
 const OPTIONAL: [&str; 2] = ["1_Pooling/config.json", "SHA256SUMS"];
 
 /// The folder with a model's files, fetched if need be. `progress` hears each file's name.
@@ -53,6 +55,14 @@ pub fn fetch(
         .build()
         .map_err(|e| not_fetched(e.to_string()))?
         .repo(repo());
+    for file in OPTIONAL {
+        progress(file);
+        match api.get(file) {
+            Ok(_) => {}
+            Err(error) if is_absent(&error) => {}
+            Err(error) => return Err(not_fetched(format!("{file}: {error}"))),
+        }
+    }
     let mut folder = None;
     for group in REQUIRED {
         let mut last: Option<ApiError> = None;
@@ -70,15 +80,6 @@ pub fn fetch(
         }
         if let Some(error) = last {
             return Err(not_fetched(format!("{}: {error}", group.join(" or "))));
-        }
-    }
-    for file in OPTIONAL {
-        progress(file);
-        // Most repositories have only some of these; but a failure that passes must not leave half a model behind.
-        match api.get(file) {
-            Ok(_) => {}
-            Err(error) if is_absent(&error) => {}
-            Err(error) => return Err(not_fetched(format!("{file}: {error}"))),
         }
     }
     folder.ok_or_else(|| not_fetched("nothing was fetched".to_owned()))

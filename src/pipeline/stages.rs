@@ -22,6 +22,8 @@ use std::sync::OnceLock;
 pub(super) const MAX_GROUP_CHARS: usize = 32_768;
 /// Only this much of an article is analysed; its text stands whole in the record, and a warning says so.
 pub const MAX_ANALYSED_CHARS: usize = 30_000;
+/// And this much of its title; a longer one is no title, but a `title` of JSON Lines can be anything.
+const MAX_ANALYSED_TITLE_CHARS: usize = 500;
 
 /// An article with everything that the text alone tells.
 pub(super) struct Prepared {
@@ -29,10 +31,10 @@ pub(super) struct Prepared {
     printed_title: Vec<char>,
     /// The article's text without datelines and credits.
     reading: Reading,
-    /// Title and reading, folded.
+    /// Title and reading, folded: where keywords are looked up as they are printed.
     folded_title: Vec<char>,
     folded_text: Vec<char>,
-    /// The same with what a scan misread put back: this is what all analysis reads.
+    /// The same with what a scan misread put back (folded and mended): this is what all analysis reads.
     title: Vec<char>,
     text: Vec<char>,
     sentences: Vec<Span>,
@@ -67,8 +69,9 @@ impl Prepared {
     pub fn new(article: Article, model: &Model) -> Self {
         let printed_title = article.read_title();
         let reading = article.reading();
-        let (folded_title, mut folded_text) = (fold(&printed_title), fold(&reading.text));
-        folded_text.truncate(MAX_ANALYSED_CHARS);
+        let head = |text: &[char], max: usize| fold(&text[..text.len().min(max)]);
+        let folded_title = head(&printed_title, MAX_ANALYSED_TITLE_CHARS);
+        let folded_text = head(&reading.text, MAX_ANALYSED_CHARS);
         let (title, text) = misread::mended(&folded_title, &folded_text);
         let sentences = sentence::sentences(&with_indents(&text, &reading.text));
         let salience = salience::features(&title, &text, &sentences);
@@ -116,7 +119,7 @@ impl Prepared {
         &self.sentences
     }
 
-    /// Tokens that the encoder computes for it, marks and overlaps included.
+    /// Tokens that the encoder computes for it, marks included.
     pub fn encoded_tokens(&self) -> usize {
         self.tokens.windows.iter().map(|w| w.ids.len()).sum()
     }

@@ -16,6 +16,11 @@ struct Hub {
 
 impl Hub {
     fn start() -> Self {
+        Self::start_without("nothing")
+    }
+
+    /// One that has trouble with the file of this name.
+    fn start_without(failing: &'static str) -> Self {
         let server = Arc::new(Server::http("127.0.0.1:0").expect("a free port"));
         let (requests, paths) = (
             Arc::new(AtomicUsize::new(0)),
@@ -36,6 +41,10 @@ impl Hub {
                     .next()
                     .unwrap_or_default()
                     .to_owned();
+                if request.url().ends_with(failing) {
+                    let _ = request.respond(Response::empty(500));
+                    continue;
+                }
                 let known = request.url().starts_with("/owner/tiny/resolve/")
                     && !request.url().contains("1_Pooling");
                 let Some(body) = Some(file)
@@ -143,6 +152,22 @@ fn a_model_is_fetched_once_then_used_offline() {
             .unwrap()
             .contains(&format!("hf:owner/tiny@{COMMIT}"))
     );
+}
+
+#[test]
+fn what_was_fetched_in_part_is_no_model() {
+    let hub = Hub::start_without("1_Pooling/config.json");
+    let home = tempfile::tempdir().unwrap();
+    let mut fetch = jianbao();
+    fetch.env("HF_HOME", home.path());
+    fetch.env("HF_ENDPOINT", hub.endpoint());
+    let output = fetch.args(["models", "fetch", "hf:owner/tiny"]).output();
+    assert_eq!(output.unwrap().status.code(), Some(4));
+    let mut used = jianbao();
+    used.env("HF_HOME", home.path()).env("HF_HUB_OFFLINE", "1");
+    used.args(["summarize", "-", "--model", "hf:owner/tiny"]);
+    let output = used.write_stdin("今天。").output().unwrap();
+    assert_eq!(output.status.code(), Some(4));
 }
 
 #[test]

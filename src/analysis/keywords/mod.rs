@@ -39,11 +39,13 @@ pub fn choose(
     let cores: Vec<Vec<char>> = candidates.iter().map(|c| core(&c.key)).collect();
     let likely = likely(&own);
     let value = values(&cores, &own, &likely);
-    let is_printed = |i: usize| as_printed(article, &candidates[i]).is_some();
+    let can_index = |i: usize| {
+        let candidate = &candidates[i];
+        as_printed(article, candidate).is_some() && !is_part_of_a_name(article, candidate)
+    };
     // −∞ is a candidate that nobody looked at.
     let mut order: Vec<usize> = (0..candidates.len())
-        .filter(|&i| logits[i].is_finite() && is_printed(i))
-        .filter(|&i| !is_part_of_a_name(article, &candidates[i]))
+        .filter(|&i| logits[i].is_finite() && can_index(i))
         .collect();
     order.sort_by(|&a, &b| value[b].total_cmp(&value[a]).then(a.cmp(&b)));
     let mut chosen: Vec<usize> = Vec::new();
@@ -59,7 +61,7 @@ pub fn choose(
         }
         let is_full_name = |&&j: &&usize| {
             let as_likely = own[j] > AS_LIKELY * own[i];
-            as_likely && is_short_for(&cores[i], &cores[j]) && is_new(j) && is_printed(j)
+            as_likely && is_short_for(&cores[i], &cores[j]) && is_new(j) && can_index(j)
         };
         chosen.push(*likely.iter().find(is_full_name).unwrap_or(&i));
     }

@@ -2,7 +2,7 @@
 
 mod set;
 
-use super::salience::similarity;
+use super::salience::Bigrams;
 use crate::document::Span;
 use crate::document::sentence::{is_closing, is_terminal};
 use crate::text::dateline::opening;
@@ -11,6 +11,7 @@ use crate::text::patterns::PATTERNS;
 use regex::Match;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::cell::OnceCell;
 
 /// A chosen sentence.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -40,9 +41,9 @@ impl Default for Length {
 /// An article's sentences and where its headings are.
 #[derive(Debug, Clone, Copy)]
 pub struct Sentences<'a> {
-    /// The headline, folded.
+    /// The headline, folded and mended.
     pub title: &'a [char],
-    /// The text as printed, and folded.
+    /// The text as printed, and folded and mended.
     pub text: &'a [char],
     pub folded: &'a [char],
     /// Places in both.
@@ -62,8 +63,8 @@ const MAX_SET: usize = 8;
 /// Only the best this many sentences are considered, so that a huge article stays fast.
 const MAX_CONSIDERED: usize = 200;
 
-/// Chooses sentences of `text` (folded: `folded`) by `logits`, best first, leaving out near-duplicates, headings
-/// and halves of sentences; returns them in document order.
+/// Chooses sentences by `logits`, leaving out near-duplicates, headings and halves of sentences: of up to [`MAX_SET`] those
+/// that are best together, of more the best one by one. Returns them in document order.
 pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<SummarySentence> {
     let Sentences {
         title,
@@ -90,8 +91,8 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
         })
         .collect();
     if order.is_empty() {
-        // Nothing but headings or verse: better those than an empty summary.
-        order = (0..sentences.len()).collect();
+        // Nothing but headings or verse: better those than an empty summary. Who said something stands with what he said.
+        order = (0..sentences.len()).filter(|&i| !attributes(article, i)).collect();
     }
     if order.iter().any(fits) {
         order.retain(fits);
@@ -108,9 +109,9 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
     order.truncate(MAX_CONSIDERED.max(wanted));
     let mut chosen: Vec<usize> = Vec::new();
     let mut chars = 0;
-    let repeats = |a: usize, b: usize| {
-        similarity(sentences[a].of(folded), sentences[b].of(folded)) > MAX_SIMILARITY
-    };
+    let bags: Vec<OnceCell<Bigrams>> = vec![OnceCell::new(); sentences.len()];
+    let bag = |i: usize| bags[i].get_or_init(|| Bigrams::of(sentences[i].of(folded)));
+    let repeats = |a: usize, b: usize| bag(a).cosine(bag(b)) > MAX_SIMILARITY;
     for &i in &order {
         if chosen.len() == wanted {
             break;
@@ -426,6 +427,12 @@ mod tests {
             "因管道改造，江南片区将于12月8日停水12小时，安排如下："
         ));
         assert!(!announces("市水务局负责人告诉记者："));
+    }
+
+    #[test]
+    fn a_short_quotation_and_who_said_it_stand_once() {
+        let text = "“真好。”何田说。";
+        assert_eq!(summary(text, &[1.0, 2.0], Length::Sentences(3)), [text]);
     }
 
     #[test]

@@ -143,7 +143,7 @@ pub fn open(choice: DeviceChoice) -> Result<(Device, String), DeviceError> {
             open_cuda(n).map(|device| (device, format!("cuda:{n} (asked for)")))
         }
         DeviceChoice::Metal => open_metal().map(|device| (device, "metal (asked for)".to_owned())),
-        DeviceChoice::Auto => match open_cuda(0).or_else(|cuda| open_metal().map_err(|_| cuda)) {
+        DeviceChoice::Auto => match open_cuda(0).or_else(metal_instead) {
             Ok(device) => Ok((device, "GPU (auto: one was found)".to_owned())),
             Err(DeviceError::NotBuilt(_)) => Ok((
                 Device::Cpu,
@@ -174,6 +174,14 @@ fn open_cuda(ordinal: usize) -> Result<Device, DeviceError> {
             "the NVIDIA driver library (libcuda) was not found".to_owned(),
         )),
     }
+}
+
+/// The other kind of GPU. Where neither opens, the error is that of the kind this program was built for.
+fn metal_instead(cuda: DeviceError) -> Result<Device, DeviceError> {
+    open_metal().map_err(|metal| match metal {
+        DeviceError::NotBuilt(_) => cuda,
+        DeviceError::Unavailable { .. } => metal,
+    })
 }
 
 fn open_metal() -> Result<Device, DeviceError> {

@@ -59,15 +59,15 @@ pub fn write_inputs(list: &InputList, out: &mut dyn Write) -> std::io::Result<()
 
 /// The first difference between `inputs.jsonl` and the list, as a sentence.
 pub fn inputs_difference(then: impl BufRead, now: &InputList) -> std::io::Result<Option<String>> {
-    let mut now = rows(now);
+    let mut rows_now = rows(now);
     for line in then.lines() {
         let then: Row = serde_json::from_str(&line?)?;
-        let Some(now) = now.next() else {
+        let Some(now) = rows_now.next() else {
             return Ok(Some(format!("{} is not an input any more", then.path)));
         };
         if now.path != then.path {
-            // Sorted lists: the smaller path is the one that only one of them has.
-            let difference = if now.path < then.path {
+            // Where the old path still comes later, something was put in before it.
+            let difference = if rows_now.any(|later| later.path == then.path) {
                 format!("{} is new", now.path)
             } else {
                 format!("{} is not an input any more", then.path)
@@ -85,7 +85,7 @@ pub fn inputs_difference(then: impl BufRead, now: &InputList) -> std::io::Result
             return Ok(Some(difference));
         }
     }
-    Ok(now.next().map(|row| format!("{} is new", row.path)))
+    Ok(rows_now.next().map(|row| format!("{} is new", row.path)))
 }
 
 #[cfg(test)]
@@ -118,6 +118,8 @@ mod tests {
         assert_eq!(say(&[("a", 1, 1)]), "b is not an input any more");
         assert_eq!(say(&[("a", 1, 1), ("aa", 1, 1), ("b", 2, 2)]), "aa is new");
         assert_eq!(say(&[("b", 2, 2)]), "a is not an input any more");
+        let other_order = [("c", 1, 1), ("a", 1, 1), ("b", 2, 2)];
+        assert_eq!(say(&other_order), "c is new");
         assert_eq!(
             say(&[("a", 1, 1), ("b", 3, 4)]),
             "b had 2 bytes, now 3 bytes"

@@ -59,7 +59,8 @@ pub(super) fn open_all(
             Ok(Err(error)) => (true, Some(Flow::Failed(error))),
             Err(RecvTimeoutError::Disconnected) => (true, Some(Flow::End)),
             Err(RecvTimeoutError::Timeout) if chunk.is_empty() => {
-                if is_stopped() {
+                // The next stage may be gone as well: results that cannot be written end a run.
+                if is_stopped() || next.send(Flow::Idle).is_err() {
                     return;
                 }
                 continue;
@@ -69,10 +70,11 @@ pub(super) fn open_all(
         if !full {
             continue;
         }
-        let paused = bytes < room;
+        let paused = end.is_none() && bytes < room && chunk.len() < CHUNK_INPUTS;
         (bytes, room) = (0, CHUNK_BYTES.min(2 * room));
+        // A group is prepared when there is room for it: a file of many megabytes is many groups.
         for group in open_chunk(std::mem::take(&mut chunk), job) {
-            if next.send(Flow::Group(group)).is_err() {
+            if next.send(Flow::Group(group.prepare(job))).is_err() {
                 return;
             }
         }
@@ -86,46 +88,58 @@ pub(super) fn open_all(
     }
 }
 
-fn open_chunk(tasks: Vec<Task>, job: &Job<'_>) -> Vec<Group> {
+/// Articles that will be encoded together, as they were split off, and the documents that begin among them.
+#[derive(Default)]
+struct OpenedGroup {
+    documents: Vec<Document>,
+    articles: Vec<Article>,
+}
+
+impl OpenedGroup {
+    fn prepare(self, job: &Job<'_>) -> Group {
+        let prepare = |article| {
+            guarded(|| {
+                let prepared = Prepared::new(article, job.model);
+                prepared.candidates(job.model);
+                Ok(prepared)
+            })
+        };
+        Group {
+            documents: self.documents,
+            articles: self.articles.into_par_iter().map(prepare).collect(),
+        }
+    }
+}
+
+fn open_chunk(tasks: Vec<Task>, job: &Job<'_>) -> Vec<OpenedGroup> {
     let opened: Vec<(Document, Vec<Article>)> = tasks
         .into_par_iter()
         .map(|task| open_task(task, job))
         .collect();
     // A document stands in the group of its first article; one without articles goes with the next or the last.
-    let mut out = Vec::new();
     let mut waiting = Vec::new();
-    let mut articles: Vec<(Option<Vec<Document>>, Article)> = Vec::new();
+    let mut articles: Vec<(Vec<Document>, Article)> = Vec::new();
     for (document, own) in opened {
         waiting.push(document);
-        for article in own {
-            let documents = (!waiting.is_empty()).then(|| std::mem::take(&mut waiting));
-            articles.push((documents, article));
-        }
+        let own = own.into_iter();
+        articles.extend(own.map(|article| (std::mem::take(&mut waiting), article)));
     }
-    for group in groups(articles, |(_, article)| article.text.len()) {
-        let (documents, articles): (Vec<_>, Vec<_>) = group.into_iter().unzip();
-        out.push(Group {
-            documents: documents.into_iter().flatten().flatten().collect(),
-            articles: articles
-                .into_par_iter()
-                .map(|article| {
-                    guarded(|| {
-                        let prepared = Prepared::new(article, job.model);
-                        prepared.candidates(job.model);
-                        Ok(prepared)
-                    })
-                })
-                .collect(),
-        });
-    }
+    let mut out: Vec<OpenedGroup> = groups(articles, |(_, article)| article.text.len())
+        .into_iter()
+        .map(|group| {
+            let (documents, articles): (Vec<_>, Vec<_>) = group.into_iter().unzip();
+            OpenedGroup {
+                documents: documents.into_iter().flatten().collect(),
+                articles,
+            }
+        })
+        .collect();
     if !waiting.is_empty() {
-        match out.last_mut() {
-            Some(last) => last.documents.extend(waiting),
-            None => out.push(Group {
-                documents: waiting,
-                articles: Vec::new(),
-            }),
+        if out.is_empty() {
+            out.push(OpenedGroup::default());
         }
+        let last = out.last_mut().expect("one is there");
+        last.documents.extend(waiting);
     }
     out
 }

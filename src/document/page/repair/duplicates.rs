@@ -3,6 +3,7 @@
 use super::super::repeats::words_of;
 use super::{Continuation, Page, is_open_end};
 use crate::document::Span;
+use rapidfuzz::distance::levenshtein;
 use std::collections::{HashMap, HashSet};
 
 /// Shorter passages may be repeated without being printed twice.
@@ -176,8 +177,14 @@ impl Page<'_> {
             && (long - short) * 20 <= long
             && digits(&a.chars).eq(digits(&b.chars))
             && self.rare_pairs().overlap(a.block, b.block) >= MIN_OVERLAP
-            && strsim::generic_levenshtein(&Chars(&a.chars), &Chars(&b.chars)) * 20 <= long
+            && differ_by_at_most(&a.chars, &b.chars, long / 20)
     }
+}
+
+/// Whether so many characters put in, left out or replaced make one text of the other; soon known where they are far from it.
+fn differ_by_at_most(a: &[char], b: &[char], most: usize) -> bool {
+    let bounded = levenshtein::Args::default().score_cutoff(most);
+    levenshtein::distance_with_args(a.iter().copied(), b.iter().copied(), &bounded).is_some()
 }
 
 /// Pairs whose passages follow each other in both places belong together, [`MAX_RUN`] at most. A passage printed three times makes a pair
@@ -208,21 +215,22 @@ fn digits(text: &[char]) -> impl Iterator<Item = &char> {
     text.iter().filter(|c| c.is_ascii_digit())
 }
 
-/// What `strsim` compares.
-struct Chars<'a>(&'a [char]);
-
-impl<'b> IntoIterator for &'b Chars<'_> {
-    type Item = &'b char;
-    type IntoIter = std::slice::Iter<'b, char>;
-
-    fn into_iter(self) -> Self::IntoIter {
-        self.0.iter()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_few_characters_may_differ() {
+        let chars = |text: &str| text.chars().collect::<Vec<_>>();
+        let printed = chars("东江大桥今天正式建成通车");
+        assert!(differ_by_at_most(&printed, &printed, 0));
+        let misread = chars("东江大桥令天正式建成通车了");
+        assert!(differ_by_at_most(&printed, &misread, 2));
+        assert!(!differ_by_at_most(&printed, &misread, 1));
+        let long = printed.repeat(30);
+        assert!(differ_by_at_most(&long, &[&long[7..], &misread].concat(), 20));
+        assert!(!differ_by_at_most(&long, &long[21..], 20));
+    }
 
     #[test]
     fn runs_follow_each_other_in_both_places_and_are_bounded() {

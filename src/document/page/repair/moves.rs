@@ -4,7 +4,7 @@ use super::{Block, Join, Page};
 use crate::document::Span;
 use crate::document::page::line;
 use crate::document::page::trees::Trees;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::LazyLock;
 
 /// Paragraphs that a fragment takes along at most.
@@ -36,7 +36,7 @@ impl Page<'_> {
             self.blocks[right].continues = true;
         }
         let runs = self.moves(joins).runs;
-        let moved: HashSet<usize> = runs.values().flatten().copied().collect();
+        let moved: BTreeSet<usize> = runs.values().flatten().copied().collect();
         let mut order = Vec::with_capacity(self.blocks.len());
         for i in (0..self.blocks.len()).filter(|i| !moved.contains(i)) {
             append(i, &runs, &mut order);
