@@ -5,7 +5,9 @@ use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
 use crate::analysis::sector::Taxonomy;
 use crate::encoder::candle::device::PrecisionChoice;
-use crate::model::{self, Model, ModelSource, bundle};
+use crate::model::checksums::{self, Verified};
+use crate::model::{self, Model, ModelSource};
+use crate::pipeline::document::{self, Input, Options};
 use candle_core::Device;
 use serde_json::json;
 use std::fmt::Write;
@@ -72,24 +74,33 @@ fn fetch(_: &ModelSource, _: &Printer) -> Result<(), CliError> {
 fn verify(source: &ModelSource, printer: &Printer) -> Result<(), CliError> {
     let model = load(source)?;
     let provenance = model.provenance();
-    let checked = provenance
-        .folder
-        .as_deref()
-        .map(bundle::verify)
-        .transpose()?;
-    let sums = match checked {
+    let folder = provenance.folder.as_deref();
+    let sums = match folder.map(checksums::verify) {
         None => "inside the program".to_owned(),
-        Some(0) => "no SHA256SUMS to check against".to_owned(),
-        Some(n) => format!("{n} checksums match"),
+        Some(verified) => match verified? {
+            None => "no SHA256SUMS to check against".to_owned(),
+            Some(Verified { checked, absent: 0 }) => format!("{checked} checksums match"),
+            Some(Verified { checked, absent }) => {
+                format!("{checked} checksums match, {absent} more files are not here")
+            }
+        },
     };
     // A model that loads may still compute nonsense.
-    let vector = model
-        .embed(&["今天是星期一。".chars().collect()])?
-        .remove(0);
-    if vector.iter().any(|x| !x.is_finite()) {
+    let sample = Input {
+        id: "sample",
+        path: "sample",
+        bytes: SAMPLE.as_bytes(),
+    };
+    let brief = document::brief(sample, &model, &Options::default())
+        .map_err(|problem| CliError::new(ExitStatus::Model, format!("{source} {problem}")))?;
+    if brief
+        .articles
+        .iter()
+        .all(|article| article.summary.is_empty())
+    {
         return Err(CliError::new(
             ExitStatus::Model,
-            format!("{source} computes values that are not numbers"),
+            format!("{source} finds no summary in a plain article"),
         ));
     }
     printer.text(&format!(
@@ -97,6 +108,9 @@ fn verify(source: &ModelSource, printer: &Printer) -> Result<(), CliError> {
         model.name().digest
     ))
 }
+
+/// What a model is tried on.
+const SAMPLE: &str = "东江大桥通车\n\n今天，东江大桥正式建成通车。大桥全长十五公里，总投资十二亿元。市民走上大桥参观拍照。\n";
 
 fn info(source: &ModelSource, as_json: bool, printer: &Printer) -> Result<(), CliError> {
     let model = load(source)?;

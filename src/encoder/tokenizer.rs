@@ -65,6 +65,12 @@ impl Tokenizer {
             .map_err(|e| e.replace("tokenizer.json", "vocab.txt"))
     }
 
+    /// The largest id that a token can have.
+    pub fn largest_id(&self) -> u32 {
+        let ids = self.inner.get_vocab(true).into_values();
+        ids.max().unwrap_or(0)
+    }
+
     /// Tokens without marks. Spans count characters of `text`.
     pub fn tokens(&self, text: &[char]) -> Vec<Token> {
         let mut out = Vec::with_capacity(text.len());

@@ -1,5 +1,6 @@
 //! Loading a model from the program itself, a folder, or the Hub's cache.
 
+use super::files::{self, Files, TokenizerFile, WeightsFile, read};
 use super::name::{EMBEDDED_NAME, ModelSource};
 use super::pooling::Pooling;
 use super::similarity::SimilarityReadout;
@@ -13,12 +14,11 @@ use crate::encoder::candle::roformer::{RoFormer, RoFormerConfig};
 use crate::encoder::candle::weights::Weights;
 use crate::encoder::tokenizer::Tokenizer;
 use crate::encoder::window::MAX_WINDOW_TOKENS;
+use crate::output::digest::sha256;
 use crate::output::record::ModelName;
 use crate::text::document_frequency::DocumentFrequency;
 use candle_core::Device;
 use serde::Deserialize;
-use sha2::{Digest, Sha256};
-use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 /// Why a model cannot be used.
@@ -72,37 +72,6 @@ pub struct Provenance {
     pub readout: String,
 }
 
-/// The files of a model.
-pub(super) struct Files<'a> {
-    config: Cow<'a, str>,
-    tokenizer: TokenizerFile<'a>,
-    weights: WeightsFile<'a>,
-    pooling: Option<String>,
-}
-
-impl Files<'_> {
-    /// Of everything but the weights, in hexadecimal.
-    fn settings_digest(&self) -> String {
-        let tokenizer = match &self.tokenizer {
-            TokenizerFile::Json(json) => json,
-            TokenizerFile::Vocabulary(text) => text.as_bytes(),
-        };
-        let pooling = self.pooling.as_deref().unwrap_or_default();
-        let parts = [self.config.as_bytes(), tokenizer, pooling.as_bytes()];
-        sha256(parts.map(sha256).concat().as_bytes())
-    }
-}
-
-enum TokenizerFile<'a> {
-    Json(Cow<'a, [u8]>),
-    Vocabulary(String),
-}
-
-enum WeightsFile<'a> {
-    SafeTensors(Cow<'a, [u8]>),
-    PyTorch(PathBuf),
-}
-
 /// The fields of any `config.json` that are shown.
 #[derive(Deserialize)]
 struct Shape {
@@ -124,13 +93,18 @@ pub fn load(
     precision: PrecisionChoice,
 ) -> Result<Model, ModelError> {
     match source {
-        ModelSource::Embedded => {
-            build(source, None, embedded_files()?, taxonomy, device, precision)
-        }
+        ModelSource::Embedded => build(
+            source,
+            None,
+            files::embedded()?,
+            taxonomy,
+            device,
+            precision,
+        ),
         ModelSource::Folder(folder) => build(
             source,
             Some(folder),
-            read_folder(folder)?,
+            files::of_folder(folder)?,
             taxonomy,
             device,
             precision,
@@ -143,7 +117,7 @@ pub fn load(
             build(
                 source,
                 Some(&folder),
-                read_folder(&folder)?,
+                files::of_folder(&folder)?,
                 taxonomy,
                 device,
                 precision,
@@ -160,120 +134,6 @@ fn hub_folder(repository: &str, revision: Option<&str>) -> Result<PathBuf, Model
 #[cfg(not(feature = "hub"))]
 fn hub_folder(_: &str, _: Option<&str>) -> Result<PathBuf, ModelError> {
     Err(ModelError::NoHub)
-}
-
-#[cfg(feature = "embedded-model")]
-fn embedded_files() -> Result<Files<'static>, ModelError> {
-    Ok(Files {
-        config: Cow::Borrowed(include_str!("../../models/news/config.json")),
-        tokenizer: TokenizerFile::Json(Cow::Borrowed(include_bytes!(
-            "../../models/news/tokenizer.json"
-        ))),
-        weights: WeightsFile::SafeTensors(Cow::Borrowed(include_bytes!(
-            "../../models/news/model.safetensors"
-        ))),
-        pooling: None,
-    })
-}
-
-#[cfg(not(feature = "embedded-model"))]
-fn embedded_files() -> Result<Files<'static>, ModelError> {
-    Err(ModelError::NotEmbedded)
-}
-
-fn read(path: PathBuf) -> Result<Vec<u8>, ModelError> {
-    std::fs::read(&path).map_err(|e| ModelError::Unreadable {
-        reason: e.to_string(),
-        path,
-    })
-}
-
-fn read_text(path: PathBuf) -> Result<String, ModelError> {
-    std::fs::read_to_string(&path).map_err(|e| ModelError::Unreadable {
-        reason: e.to_string(),
-        path,
-    })
-}
-
-/// Reads the files of a folder, checking them against its `SHA256SUMS` when it has one.
-fn read_folder(folder: &Path) -> Result<Files<'static>, ModelError> {
-    if !folder.is_dir() {
-        return Err(ModelError::NoFolder(folder.to_owned()));
-    }
-    verify(folder)?;
-    let file = |name: &str| Some(folder.join(name)).filter(|path| path.is_file());
-    let missing = |file| ModelError::MissingFile {
-        folder: folder.to_owned(),
-        file,
-    };
-    let config = read_text(file("config.json").ok_or_else(|| missing("config.json"))?)?;
-    let tokenizer = match (file("tokenizer.json"), file("vocab.txt")) {
-        (Some(path), _) => TokenizerFile::Json(Cow::Owned(read(path)?)),
-        (None, Some(path)) => TokenizerFile::Vocabulary(read_text(path)?),
-        (None, None) => return Err(missing("tokenizer.json (or vocab.txt)")),
-    };
-    let weights = match (file("model.safetensors"), file("pytorch_model.bin")) {
-        (Some(path), _) => WeightsFile::SafeTensors(Cow::Owned(read(path)?)),
-        (None, Some(path)) => WeightsFile::PyTorch(path),
-        (None, None) => return Err(missing("model.safetensors (or pytorch_model.bin)")),
-    };
-    let pooling = file("1_Pooling/config.json").map(read_text).transpose()?;
-    Ok(Files {
-        config: Cow::Owned(config),
-        tokenizer,
-        weights,
-        pooling,
-    })
-}
-
-/// Checks a folder's files against its `SHA256SUMS` (the format of `sha256sum`). Returns how many were checked.
-pub fn verify(folder: &Path) -> Result<usize, ModelError> {
-    let path = folder.join("SHA256SUMS");
-    if !path.is_file() {
-        return Ok(0);
-    }
-    let damaged = |reason: String| ModelError::Damaged {
-        model: folder.display().to_string(),
-        reason,
-    };
-    let mut checked = 0;
-    for line in read_text(path)?
-        .lines()
-        .filter(|line| !line.trim().is_empty())
-    {
-        let (expected, name) = line
-            .split_once("  ")
-            .ok_or_else(|| damaged("SHA256SUMS is not readable".to_owned()))?;
-        let name = name.trim();
-        if name.contains('/') || name.contains('\\') || name.starts_with('.') {
-            return Err(damaged(format!(
-                "SHA256SUMS names a file outside the folder: {name}"
-            )));
-        }
-        if !folder.join(name).is_file() {
-            return Err(damaged(format!(
-                "{name}, which SHA256SUMS names, is missing"
-            )));
-        }
-        if sha256(&read(folder.join(name))?) != expected.trim() {
-            return Err(damaged(format!(
-                "{name} differs from its checksum in SHA256SUMS"
-            )));
-        }
-        checked += 1;
-    }
-    if checked == 0 {
-        return Err(damaged("SHA256SUMS is empty".to_owned()));
-    }
-    Ok(checked)
-}
-
-/// SHA-256 in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes)
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
 }
 
 fn build(
@@ -295,22 +155,36 @@ fn build(
         TokenizerFile::Vocabulary(text) => Tokenizer::from_vocabulary(text),
     }
     .map_err(damaged)?;
-    let (bytes, digest, mut weights) = match &files.weights {
+    let (bytes, digest, weights) = match &files.weights {
         WeightsFile::SafeTensors(bytes) => {
             // The digest of thirty megabytes and the tensors themselves take about as long: side by side.
             let (digest, weights) =
                 rayon::join(|| sha256(bytes), || Weights::from_safetensors(bytes));
-            (bytes.len(), digest, weights.map_err(damaged)?)
+            (bytes.len(), digest, weights)
         }
         WeightsFile::PyTorch(path) => {
             let bytes = read(path.clone())?;
-            (
-                bytes.len(),
-                sha256(&bytes),
-                Weights::from_pytorch(path).map_err(damaged)?,
-            )
+            (bytes.len(), sha256(&bytes), Weights::from_pytorch(path))
         }
     };
+    if files
+        .expected_weights
+        .as_ref()
+        .is_some_and(|expected| *expected != digest)
+    {
+        return Err(damaged(
+            "the weights differ from their checksum in SHA256SUMS".to_owned(),
+        ));
+    }
+    let mut weights = weights.map_err(damaged)?;
+    // Inside the program they fit; asking takes a millisecond.
+    let largest_id = folder.map_or(0, |_| tokenizer.largest_id());
+    if largest_id as usize >= shape.vocab_size {
+        return Err(damaged(format!(
+            "the tokenizer has an id {largest_id}, but the encoder only {} vectors",
+            shape.vocab_size
+        )));
+    }
     let on_cpu = matches!(device, Device::Cpu);
     let device_kind = match device {
         Device::Cpu => "cpu",

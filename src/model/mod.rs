@@ -1,7 +1,9 @@
 //! A model: an encoder, its tokenizer, and a way to read sectors, salience and keywords from hidden states.
 
 pub mod bundle;
+pub mod checksums;
 mod context;
+mod files;
 #[cfg(feature = "hub")]
 pub mod hub;
 pub mod name;

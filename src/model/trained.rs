@@ -80,6 +80,11 @@ impl TrainedHeads {
         {
             return Err("config.json describes impossible heads".to_owned());
         }
+        let mut keys: Vec<&String> = config.sectors.iter().collect();
+        keys.sort_unstable();
+        if let Some(twice) = keys.windows(2).find(|pair| pair[0] == pair[1]) {
+            return Err(format!("config.json names the sector {:?} twice", twice[0]));
+        }
         let classes = config.sectors.len();
         let context = (config.context)
             .map(|shape| ContextHeads::new(weights, shape, width))

@@ -7,7 +7,7 @@ use crate::document::markup::is_html;
 use crate::document::page::{self, Layout, Page};
 use crate::document::{Article, Span};
 use crate::model::Model;
-use crate::model::bundle::sha256;
+use crate::output::digest::sha256;
 use crate::output::record::{
     ArticleBrief, Brief, Duplicate, ErrorBrief, FailedSource, Failure, Record, SCHEMA, Source,
     Warning,

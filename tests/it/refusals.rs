@@ -3,6 +3,14 @@
 use crate::support::{fixture, jianbao, tiny_copy};
 use std::fs;
 
+/// Changes a model's `config.json`.
+fn in_config(folder: &std::path::Path, old: &str, new: &str) {
+    let path = folder.join("config.json");
+    let config = fs::read_to_string(&path).unwrap();
+    assert!(config.contains(old), "{config}");
+    fs::write(path, config.replace(old, new)).unwrap();
+}
+
 #[test]
 fn bad_input_gives_one_message_a_way_out_and_nothing_on_stdout() {
     let folder = tempfile::tempdir().unwrap();
@@ -185,7 +193,7 @@ fn a_device_that_is_not_there_is_refused() {
 #[test]
 fn damaged_models_are_refused_with_exit_code_4() {
     type Damage = fn(&std::path::Path);
-    let cases: [(&str, Damage, &str); 7] = [
+    let cases: [(&str, Damage, &str); 14] = [
         (
             "truncated weights",
             |f| {
@@ -216,14 +224,7 @@ fn damaged_models_are_refused_with_exit_code_4() {
         ),
         (
             "another shape",
-            |f| {
-                let c = fs::read_to_string(f.join("config.json")).unwrap();
-                fs::write(
-                    f.join("config.json"),
-                    c.replace("\"hidden_size\": 16", "\"hidden_size\": 32"),
-                )
-                .unwrap();
-            },
+            |f| in_config(f, "\"hidden_size\": 16", "\"hidden_size\": 32"),
             "shape",
         ),
         (
@@ -235,7 +236,59 @@ fn damaged_models_are_refused_with_exit_code_4() {
                 )
                 .unwrap();
             },
-            "checksum",
+            "does not name config.json",
+        ),
+        (
+            "other weights",
+            |f| {
+                let sum = |name: &str| {
+                    let bytes = fs::read(f.join(name)).unwrap();
+                    format!("{}  {name}\n", jianbao::output::digest::sha256(&bytes))
+                };
+                let sums = sum("config.json") + &sum("vocab.txt");
+                let weights = format!("{}  model.safetensors\n", "0".repeat(64));
+                fs::write(f.join("SHA256SUMS"), sums + &weights).unwrap();
+            },
+            "the weights differ from their checksum",
+        ),
+        (
+            "no text",
+            |f| fs::write(f.join("config.json"), b"{\"a\": \"\xff\"}").unwrap(),
+            "config.json is not UTF-8",
+        ),
+        (
+            "a sector twice",
+            |f| in_config(f, "\"economy\"", "\"politics\""),
+            "\"politics\" twice",
+        ),
+        (
+            "another activation",
+            |f| in_config(f, "\"gelu\"", "\"relu\""),
+            "hidden_act is \"relu\"",
+        ),
+        (
+            "uneven heads",
+            |f| {
+                in_config(
+                    f,
+                    "\"num_attention_heads\": 2",
+                    "\"num_attention_heads\": 3",
+                )
+            },
+            "hidden_size 16",
+        ),
+        (
+            "no layers",
+            |f| in_config(f, "\"num_hidden_layers\": 2", "\"num_hidden_layers\": 0"),
+            "num_hidden_layers is 0",
+        ),
+        (
+            "ids without a vector",
+            |f| {
+                let vocabulary = fs::read_to_string(f.join("vocab.txt")).unwrap();
+                fs::write(f.join("vocab.txt"), vocabulary + "甲\n乙\n丙\n").unwrap();
+            },
+            "the encoder only 40 vectors",
         ),
     ];
     for (name, damage, message) in cases {

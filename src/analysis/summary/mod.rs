@@ -92,7 +92,9 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
         .collect();
     if order.is_empty() {
         // Nothing but headings or verse: better those than an empty summary. Who said something stands with what he said.
-        order = (0..sentences.len()).filter(|&i| !attributes(article, i)).collect();
+        order = (0..sentences.len())
+            .filter(|&i| !attributes(article, i))
+            .collect();
     }
     if order.iter().any(fits) {
         order.retain(fits);

@@ -3,7 +3,7 @@
 use crate::cli::args::BatchArgs;
 use crate::cli::error::{CliError, ExitStatus};
 use crate::model::Model;
-use crate::model::bundle::sha256;
+use crate::output::digest::sha256;
 use crate::output::json;
 use crate::pipeline::batch::flow::Outcome;
 use crate::pipeline::batch::folder::OutputFolder;

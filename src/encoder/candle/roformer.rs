@@ -24,24 +24,38 @@ pub struct RoFormerConfig {
     pub num_attention_heads: usize,
     pub intermediate_size: usize,
     pub layer_norm_eps: f64,
+    /// Only `gelu`, the exact one, is computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hidden_act: Option<String>,
 }
 
 impl RoFormerConfig {
     /// Bounds that any real model keeps; a damaged file must not make the program allocate without end.
     pub fn check(&self) -> std::result::Result<(), String> {
-        let ok = (1..=1_000_000).contains(&self.vocab_size)
-            && (1..=8192).contains(&self.hidden_size)
-            && (1..=64).contains(&self.num_hidden_layers)
-            && (1..=64).contains(&self.num_attention_heads)
-            && (1..=65_536).contains(&self.intermediate_size)
-            && self.hidden_size.is_multiple_of(self.num_attention_heads)
-            && (self.hidden_size / self.num_attention_heads).is_multiple_of(2);
-        if ok {
-            Ok(())
-        } else {
-            Err(format!(
-                "config.json describes an impossible encoder: {self:?}"
-            ))
+        let bounds = [
+            ("vocab_size", self.vocab_size, 1_000_000),
+            ("hidden_size", self.hidden_size, 8192),
+            ("num_hidden_layers", self.num_hidden_layers, 64),
+            ("num_attention_heads", self.num_attention_heads, 64),
+            ("intermediate_size", self.intermediate_size, 65_536),
+        ];
+        let is_out = |&(_, value, most): &(&str, usize, usize)| !(1..=most).contains(&value);
+        if let Some((name, value, most)) = bounds.into_iter().find(is_out) {
+            return Err(format!(
+                "config.json: {name} is {value}, not from 1 to {most}"
+            ));
+        }
+        let (width, heads) = (self.hidden_size, self.num_attention_heads);
+        if !width.is_multiple_of(2 * heads) {
+            return Err(format!(
+                "config.json: hidden_size {width} does not make {heads} attention heads of even size"
+            ));
+        }
+        match self.hidden_act.as_deref() {
+            None | Some("gelu") => Ok(()),
+            Some(other) => Err(format!(
+                "config.json: hidden_act is {other:?}; this program computes gelu"
+            )),
         }
     }
 }

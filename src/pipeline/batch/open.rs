@@ -5,7 +5,7 @@ use super::tasks::{Content, Task, TaskError, unread};
 use crate::document::Article;
 use crate::document::decode;
 use crate::document::page::{self, Layout, Page};
-use crate::model::bundle::sha256;
+use crate::output::digest::sha256;
 use crate::output::record::{Brief, Warning};
 use crate::pipeline::document::{Options, Problem, groups, header, source};
 use crate::pipeline::stages::{MAX_GROUP_CHARS, Prepared, guarded};

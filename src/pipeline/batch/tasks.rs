@@ -3,7 +3,7 @@
 use super::PartCutter;
 use super::inputs::{Compression, InputFile, InputKind, InputList};
 use super::lines::{self, Line, LineDocument};
-use crate::model::bundle::sha256;
+use crate::output::digest::sha256;
 use crate::pipeline::document::Problem;
 use std::collections::HashSet;
 use std::fs::File;

@@ -228,7 +228,11 @@ mod tests {
         assert!(differ_by_at_most(&printed, &misread, 2));
         assert!(!differ_by_at_most(&printed, &misread, 1));
         let long = printed.repeat(30);
-        assert!(differ_by_at_most(&long, &[&long[7..], &misread].concat(), 20));
+        assert!(differ_by_at_most(
+            &long,
+            &[&long[7..], &misread].concat(),
+            20
+        ));
         assert!(!differ_by_at_most(&long, &long[21..], 20));
     }
 
