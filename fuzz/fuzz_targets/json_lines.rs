@@ -7,7 +7,7 @@ use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|bytes: &[u8]| {
     let limit = u64::from(bytes.first().copied().unwrap_or(9)) + 1;
-    for compression in [Compression::None, Compression::Gzip, Compression::Zstandard] {
+    for compression in [Compression::Unnamed, Compression::Gzip, Compression::Zstandard] {
         let Ok(mut reader) = open(bytes, compression) else {
             continue;
         };

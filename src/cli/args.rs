@@ -83,8 +83,9 @@ pub(super) struct SummarizeArgs {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "INPUT may be folders (searched for --include), text files, JSON Lines (.jsonl, .jsonl.gz, .jsonl.zst: \
-        {\"id\", \"title\"?, \"text\"}; with a title the text is one article), or `-`: JSON Lines on standard input.\n\n\
+    after_help = "INPUT may be folders (searched for --include), text files, JSON Lines (.jsonl or .ndjson, also .gz and .zst: \
+        {\"id\", \"title\"?, \"text\"}; with a title the text is one article), or `-`: JSON Lines on standard input, \
+        packed or not.\n\n\
         OUT becomes a folder:\n  \
         results.jsonl     one record an input, in input order (results.parquet with --format parquet)\n  \
         errors.jsonl      the records of inputs that failed\n  \

@@ -49,6 +49,7 @@ struct Running {
 }
 
 pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
+    check_targets(args)?;
     let report = match &args.report {
         Some(path) => {
             let report = earlier(path)?;
@@ -71,6 +72,26 @@ pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
         TableStyle::Plain
     };
     printer.text(&report.text(style))
+}
+
+/// Where something is to be written, that is possible; before minutes of measuring.
+fn check_targets(args: &BenchArgs) -> Result<(), CliError> {
+    if args.plot.is_some() && args.stage == Stages::EndToEnd {
+        let message = "--plot draws the encoder, and --stage end-to-end leaves it out".to_owned();
+        return Err(CliError::new(ExitStatus::Usage, message).hint("leave out one of the two"));
+    }
+    for path in [&args.output, &args.plot, &args.tokens]
+        .into_iter()
+        .flatten()
+    {
+        if path.as_os_str() == "-" {
+            let message = "--output, --plot and --tokens write files, and `-` is none".to_owned();
+            return Err(CliError::new(ExitStatus::Usage, message)
+                .hint("--json writes the report to standard output"));
+        }
+        whole::check(path).map_err(|e| CliError::output(&path.display().to_string(), &e))?;
+    }
+    Ok(())
 }
 
 /// What another run wrote with `--output`.

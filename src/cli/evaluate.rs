@@ -36,6 +36,9 @@ struct ArticleRow {
 
 pub(super) fn run(args: &EvalArgs, printer: &Printer) -> Result<(), CliError> {
     check_predictions(args)?;
+    if let Some(path) = &args.predictions {
+        whole::check(path).map_err(|e| CliError::output(&path.display().to_string(), &e))?;
+    }
     match &args.task {
         EvalTask::Sectors { gold, articles } => evaluate_sectors(args, gold, articles, printer),
         EvalTask::Extracts { gold, articles } => {
@@ -73,6 +76,8 @@ fn evaluate_sectors(
         .into_iter()
         .map(|row| (row.id.clone(), row))
         .collect();
+    let ids = golds.iter().map(|gold| gold.id.as_str());
+    check_common(ids, &articles, "count as wrong", printer)?;
     let model = session::load_model(&args.model, printer)?;
     let progress = progress::bar(printer, golds.len());
     let mut predictions = Vec::with_capacity(golds.len());
@@ -117,7 +122,7 @@ fn evaluate_extracts(
 ) -> Result<(), CliError> {
     let annotators: Vec<Vec<extracts::Gold>> = gold
         .iter()
-        .map(|path| rows(path))
+        .map(|path| extracts_gold(path))
         .collect::<Result<_, _>>()?;
     let texts: HashMap<String, ArticleRow> = match articles {
         Some(path) => rows::<ArticleRow>(path)?
@@ -126,6 +131,11 @@ fn evaluate_extracts(
             .collect(),
         None => HashMap::new(),
     };
+    if articles.is_some() {
+        let ids = annotators[0].iter().map(|gold| gold.id.as_str());
+        let instead = "are read as the gold's sentences joined";
+        check_common(ids, &texts, instead, printer)?;
+    }
     let model = session::load_model(&args.model, printer)?;
     let progress = progress::bar(printer, annotators[0].len());
     let mut predictions = Vec::with_capacity(annotators[0].len());
@@ -167,6 +177,45 @@ fn evaluate_extracts(
         ("kw_relaxed@8", figures.keyword_relaxed_at_8),
     ]);
     finish(args, &figures, &table, &predictions, printer)
+}
+
+/// Gold whose chosen sentences are all there.
+fn extracts_gold(path: &Path) -> Result<Vec<extracts::Gold>, CliError> {
+    let golds: Vec<extracts::Gold> = rows(path)?;
+    for gold in &golds {
+        let sentences = gold.sentences.len();
+        if let Some(number) = gold.sum.iter().find(|&&number| number >= sentences) {
+            let message = format!(
+                "{}: {:?} chooses sentence {number} of {sentences}; they are counted from 0",
+                path.display(),
+                gold.id
+            );
+            return Err(CliError::new(ExitStatus::Input, message));
+        }
+    }
+    Ok(golds)
+}
+
+/// Gold without its articles measures nothing.
+fn check_common<'a>(
+    ids: impl Iterator<Item = &'a str> + Clone,
+    articles: &HashMap<String, ArticleRow>,
+    consequence: &str,
+    printer: &Printer,
+) -> Result<(), CliError> {
+    let all = ids.clone().count();
+    let absent = ids.filter(|id| !articles.contains_key(*id)).count();
+    if absent == all {
+        let message = "no id of the gold stands among the articles".to_owned();
+        return Err(CliError::new(ExitStatus::Input, message)
+            .hint("--articles takes the JSON Lines that the gold was made for"));
+    }
+    if absent > 0 {
+        printer.warning(&format!(
+            "{absent} of {all} ids of the gold do not stand among the articles and {consequence}"
+        ));
+    }
+    Ok(())
 }
 
 fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(), CliError> {

@@ -18,6 +18,13 @@ pub fn is_html(text: &[char]) -> bool {
         .is_some()
 }
 
+/// Whether text looks like JSON, on one line or many.
+pub fn is_json(text: &[char]) -> bool {
+    PATTERNS
+        .json_object
+        .is_match(&text.iter().take(MAX_CHARS).collect::<String>())
+}
+
 /// The words of a heading or of an emphasised line, without what marks it in Markdown: `## 大桥通车`, `**大桥通车**`.
 /// A line of nothing but marks is as it was.
 pub fn without_markdown(text: &[char], line: Span) -> Span {
@@ -64,5 +71,14 @@ mod tests {
         ] {
             assert!(!is_source(text), "{text}");
         }
+    }
+
+    #[test]
+    fn json_is_told_from_text() {
+        let is_json = |text: &str| is_json(&text.chars().collect::<Vec<_>>());
+        assert!(is_json("{\"id\": 1, \"text\": \"大桥今天通车。\"}\n"));
+        assert!(is_json("[\n  {\n    \"title\": \"大桥通车\""));
+        assert!(!is_json("[1]大桥今天通车。"));
+        assert!(!is_json("{\"大桥\"}今天通车。"));
     }
 }

@@ -14,6 +14,25 @@ pub fn write_text(path: &Path, text: &str) -> std::io::Result<()> {
     write(&path, ".jianbao-", |out| out.write_all(text.as_bytes()))
 }
 
+/// Whether [`write_text`] could write there, asked before a long computation: without changing anything.
+pub fn check(path: &Path) -> std::io::Result<()> {
+    let path = path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    match path.metadata() {
+        Ok(target) if target.is_dir() => Err(std::io::ErrorKind::IsADirectory.into()),
+        // To open and close a pipe is to tell its reader that nothing comes.
+        Ok(target) if !target.is_file() => Ok(()),
+        _ => (tempfile::tempfile_in(folder_of(&path)).map(drop))
+            .map_err(|e| std::io::Error::from(e.kind())),
+    }
+}
+
+fn folder_of(target: &Path) -> &Path {
+    let folder = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    folder.unwrap_or(Path::new("."))
+}
+
 /// Writes a file whole or not at all: a temporary file beside the target, sync, rename, sync of the folder. The
 /// temporary file's name begins with `prefix`. A file that is replaced leaves its permissions, and its owner where that may be.
 pub fn write(
@@ -21,10 +40,7 @@ pub fn write(
     prefix: &str,
     fill: impl FnOnce(&mut (dyn Write + Send)) -> std::io::Result<()>,
 ) -> std::io::Result<()> {
-    let folder = target
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let folder = folder_of(target);
     let mut builder = tempfile::Builder::new();
     builder.prefix(prefix);
     #[cfg(unix)]

@@ -3,7 +3,7 @@
 use super::stages::{self, MAX_GROUP_CHARS, Prepared, guarded};
 use crate::analysis::summary::Length;
 use crate::document::decode::{self, DecodeError, Decoded};
-use crate::document::markup::is_html;
+use crate::document::markup::{is_html, is_json};
 use crate::document::page::{self, Layout, Page};
 use crate::document::{Article, Span};
 use crate::model::Model;
@@ -204,6 +204,10 @@ fn warnings(decoded: &Decoded, page: &Page) -> Vec<Warning> {
     if is_html(chars) {
         let message = "looks like HTML, which is read as it stands: extract its text first (for example with pandoc -f html -t plain)";
         out.push(Warning::new("html", message.to_owned(), Vec::new()));
+    }
+    if is_json(chars) {
+        let message = "looks like JSON, which is read as it stands: give a line {\"id\", \"text\"} an article, in a file named .jsonl, to batch";
+        out.push(Warning::new("json", message.to_owned(), Vec::new()));
     }
     if !page.open_ends.is_empty() {
         let message = "paragraphs stop in mid-sentence and their rest was not found".to_owned();

@@ -65,6 +65,8 @@ patterns! {
     beside_furniture,
     /// A tag of HTML.
     html_tag,
+    /// The beginning of JSON objects.
+    json_object,
     /// A whole line that says on which page an article goes on: `（下转第二版）`.
     jump_onward,
     /// A whole line that says from which page it comes: `（上接第一版）`.

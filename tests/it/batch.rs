@@ -228,17 +228,22 @@ fn nothing_but_the_input_decides_the_bytes() {
     ] {
         assert!(result(name, &more) == expected, "{name}");
     }
-    let piped = batch(&["-", "-o", "-"])
-        .pipe_stdin(&lines)
-        .unwrap()
-        .assert()
-        .success();
-    let piped = String::from_utf8(piped.get_output().stdout.clone()).unwrap();
-    let named = piped.replace("\"path\":\"-:", &format!("\"path\":\"{}:", text(&lines)));
-    assert!(
-        named.as_bytes() == expected,
-        "standard input gives the same but for the path"
-    );
+    let packed = work.path().join("packed");
+    let plain = fs::read(&lines).unwrap();
+    fs::write(&packed, zstd::encode_all(plain.as_slice(), 1).unwrap()).unwrap();
+    for input in [&lines, &packed] {
+        let piped = batch(&["-", "-o", "-"])
+            .pipe_stdin(input)
+            .unwrap()
+            .assert()
+            .success();
+        let piped = String::from_utf8(piped.get_output().stdout.clone()).unwrap();
+        let named = piped.replace("\"path\":\"-:", &format!("\"path\":\"{}:", text(&lines)));
+        assert!(
+            named.as_bytes() == expected,
+            "standard input gives the same but for the path, packed or not"
+        );
+    }
 }
 
 #[test]

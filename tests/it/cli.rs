@@ -342,11 +342,15 @@ fn undecodable_bytes_are_counted() {
 }
 
 #[test]
-fn a_web_pages_source_is_told() {
+fn what_is_no_text_is_told() {
     let source = "<html><body><div><h1>东江大桥通车</h1><p>今天，东江大桥通车，市民参观。</p></div></body></html>";
     let output = summarized(source, &fixture("tiny"));
     assert_eq!(record(&output.stdout)["warnings"][0]["kind"], "html");
     assert!(String::from_utf8_lossy(&output.stderr).contains("pandoc"));
+    let lines = "{\"id\": 1, \"text\": \"今天，东江大桥通车，市民参观。\"}\n";
+    let output = summarized(lines, &fixture("tiny"));
+    assert_eq!(record(&output.stdout)["warnings"][0]["kind"], "json");
+    assert!(String::from_utf8_lossy(&output.stderr).contains(".jsonl"));
 }
 
 #[test]

@@ -129,10 +129,38 @@ fn what_cannot_be_measured_is_refused() {
     let path = |name: &str| folder.path().join(name).display().to_string();
     fs::write(path("empty.jsonl"), "\n").unwrap();
     let empty = path("empty.jsonl");
+    let (sectors, extracts) = (path("sectors.jsonl"), path("extracts.jsonl"));
+    fs::write(&sectors, r#"{"id": "a", "sector": "economy", "also": []}"#).unwrap();
+    let chosen = r#"{"id": "a", "title": "题", "sentences": ["大桥通车。"], "sum": [1], "kw": []}"#;
+    fs::write(&extracts, chosen).unwrap();
+    let (articles, svg) = (path("articles.jsonl"), path("none/speed.svg"));
+    fs::write(&articles, r#"{"id": "b", "text": "大桥通车。"}"#).unwrap();
     for (arguments, code, word) in [
+        (
+            vec!["eval", "sectors", &sectors, "--articles", &articles],
+            3,
+            "no id of the gold",
+        ),
+        (
+            vec!["eval", "extracts", &extracts],
+            3,
+            "chooses sentence 1 of 1",
+        ),
         (vec!["eval", "pages", &path("")], 3, "no page with its gold"),
         (vec!["eval", "extracts", &empty], 3, "has no line"),
         (vec!["bench", "--seconds", "nan"], 2, "3600"),
+        (vec!["bench", "-o", "-"], 2, "--json"),
+        (vec!["bench", "--plot", &svg], 6, "make the folder first"),
+        (
+            vec!["bench", "--stage", "end-to-end", "--plot", "a.svg"],
+            2,
+            "leave out one",
+        ),
+        (
+            vec!["eval", "extracts", &extracts, "--predictions", &svg],
+            6,
+            "make the folder first",
+        ),
         (vec!["bench", "--seconds", "inf"], 2, "3600"),
     ] {
         let output = jianbao().args(&arguments).output().unwrap();

@@ -134,7 +134,9 @@ fn total_bytes(list: &InputList) -> Option<u64> {
     let known = |kind| {
         matches!(
             kind,
-            InputKind::Document | InputKind::Special | InputKind::Lines(inputs::Compression::None)
+            InputKind::Document
+                | InputKind::Special
+                | InputKind::Lines(inputs::Compression::Unnamed)
         )
     };
     let hidden = list

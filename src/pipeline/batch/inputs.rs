@@ -35,9 +35,11 @@ pub enum InputKind {
     Special,
 }
 
+/// How a stream is packed, as its name says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Compression {
-    None,
+    /// The name says nothing: what the stream begins with decides.
+    Unnamed,
     Gzip,
     Zstandard,
 }
@@ -107,7 +109,7 @@ pub fn list(
             out.files.push(InputFile {
                 path: path.clone(),
                 id: "-".to_owned(),
-                kind: InputKind::Lines(Compression::None),
+                kind: InputKind::Lines(Compression::Unnamed),
                 facts: FileFacts::default(),
             });
             continue;
@@ -214,11 +216,17 @@ fn kind_of(path: &Path) -> InputKind {
         .file_name()
         .map(|name| name.to_string_lossy().to_ascii_lowercase())
         .unwrap_or_default();
-    match name {
-        n if n.ends_with(".jsonl") || n.ends_with(".ndjson") => InputKind::Lines(Compression::None),
-        n if n.ends_with(".jsonl.gz") => InputKind::Lines(Compression::Gzip),
-        n if n.ends_with(".jsonl.zst") => InputKind::Lines(Compression::Zstandard),
-        _ => InputKind::Document,
+    let (stem, compression) = if let Some(stem) = name.strip_suffix(".gz") {
+        (stem, Compression::Gzip)
+    } else if let Some(stem) = name.strip_suffix(".zst") {
+        (stem, Compression::Zstandard)
+    } else {
+        (name.as_str(), Compression::Unnamed)
+    };
+    if stem.ends_with(".jsonl") || stem.ends_with(".ndjson") {
+        InputKind::Lines(compression)
+    } else {
+        InputKind::Document
     }
 }
 

@@ -4,23 +4,40 @@ use super::inputs::Compression;
 use serde::Deserialize;
 use std::io::{BufRead, BufReader, Read};
 
+/// What a gzip and a Zstandard stream begin with; no JSON does.
+const MAGIC: [(&[u8], Compression); 2] = [
+    (b"\x1f\x8b", Compression::Gzip),
+    (b"\x28\xb5\x2f\xfd", Compression::Zstandard),
+];
+
 /// Opens a stream of lines.
 pub fn open<'a>(
-    reader: impl Read + Send + 'a,
+    mut reader: impl Read + Send + 'a,
     compression: Compression,
 ) -> std::io::Result<Box<dyn BufRead + Send + 'a>> {
-    const BUFFER: usize = 1 << 16;
-    Ok(match compression {
-        Compression::None => Box::new(BufReader::with_capacity(BUFFER, reader)),
-        Compression::Gzip => {
-            let decoder = flate2::bufread::MultiGzDecoder::new(BufReader::new(reader));
-            Box::new(BufReader::with_capacity(BUFFER, decoder))
+    let (head, compression) = match compression {
+        Compression::Unnamed => beginning(&mut reader)?,
+        named => (Vec::new(), named),
+    };
+    let reader = std::io::Cursor::new(head).chain(reader);
+    let unpacked: Box<dyn Read + Send + 'a> = match compression {
+        Compression::Unnamed => Box::new(reader),
+        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(BufReader::new(reader))),
+        Compression::Zstandard => Box::new(zstd::stream::read::Decoder::new(reader)?),
+    };
+    Ok(Box::new(BufReader::with_capacity(1 << 16, unpacked)))
+}
+
+/// What was read of a stream to see how it is packed. Read byte by byte: who types a line wants an answer before the next.
+fn beginning(reader: &mut impl Read) -> std::io::Result<(Vec<u8>, Compression)> {
+    let mut head = Vec::new();
+    loop {
+        match MAGIC.iter().find(|(magic, _)| magic.starts_with(&head)) {
+            Some((magic, compression)) if *magic == head => return Ok((head, *compression)),
+            Some(_) if reader.take(1).read_to_end(&mut head)? == 1 => {}
+            _ => return Ok((head, Compression::Unnamed)),
         }
-        Compression::Zstandard => {
-            let decoder = zstd::stream::read::Decoder::new(reader)?;
-            Box::new(BufReader::with_capacity(BUFFER, decoder))
-        }
-    })
+    }
 }
 
 /// One line of a stream, without its end.
@@ -223,9 +240,16 @@ mod tests {
         assert!(result.is_some());
         let zstandard = zstd::encode_all("一\n".as_bytes(), 1).unwrap();
         let mut reader = open(zstandard.as_slice(), Compression::Zstandard).unwrap();
-        assert_eq!(
-            next_line(reader.as_mut(), 9).unwrap(),
-            Some(Line::Bytes("一".into()))
-        );
+        let first = Some(Line::Bytes("一".into()));
+        assert_eq!(next_line(reader.as_mut(), 9).unwrap(), first);
+        for unnamed in [&gzip, &zstandard, "一\n二".as_bytes()] {
+            let mut reader = open(unnamed, Compression::Unnamed).unwrap();
+            assert_eq!(next_line(reader.as_mut(), 9).unwrap(), first);
+        }
+        for short in ["", "\u{1f}", "("] {
+            let mut reader = open(short.as_bytes(), Compression::Unnamed).unwrap();
+            let read = next_line(reader.as_mut(), 9).unwrap();
+            assert_eq!(read, (!short.is_empty()).then(|| Line::Bytes(short.into())));
+        }
     }
 }
