@@ -23,7 +23,7 @@ train:
 
 # Fuzz everything that parses, ten minutes each (needs nightly and cargo-fuzz)
 fuzz:
-    for target in decode split_page sentences json_lines; do \
+    for target in decode split_page sentences json_lines choices; do \
         mkdir -p fuzz/corpus/$target && \
         cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/seeds/$target -- -max_total_time=600 || exit 1; done
 

@@ -50,10 +50,6 @@ impl Span {
         self.start <= other.start && other.end <= self.end
     }
 
-    pub fn overlaps(self, other: Span) -> bool {
-        self.start < other.end && other.start < self.end
-    }
-
     /// The same length, `by` characters further on.
     pub fn shifted(self, by: usize) -> Self {
         Self::new(self.start + by, self.end + by)

@@ -6,7 +6,7 @@
 use super::bundle::ModelError;
 use hf_hub::api::sync::{ApiBuilder, ApiError};
 use hf_hub::{Cache, Repo, RepoType};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files of a model: the first of each group that is there is enough.
 const REQUIRED: [&[&str]; 3] = [
@@ -95,11 +95,6 @@ fn cached(cache: &Cache, repo: Repo) -> Option<PathBuf> {
     let commit = repo.revision().to_owned();
     let folder = cache.path().join(repo.folder_name());
     let repo = cache.repo(repo);
-    let complete = |path: &std::path::Path| {
-        REQUIRED
-            .iter()
-            .all(|group| group.iter().any(|file| path.join(file).is_file()))
-    };
     let found = repo
         .get("config.json")
         .and_then(|path| path.parent().map(ToOwned::to_owned));
@@ -107,7 +102,13 @@ fn cached(cache: &Cache, repo: Repo) -> Option<PathBuf> {
     [found, Some(folder.join("snapshots").join(commit))]
         .into_iter()
         .flatten()
-        .find(|path| complete(path))
+        .find(|path| is_complete(path))
+}
+
+/// Whether a snapshot has every required file.
+fn is_complete(snapshot: &Path) -> bool {
+    let is_there = |group: &&[&str]| group.iter().any(|file| snapshot.join(file).is_file());
+    REQUIRED.iter().all(is_there)
 }
 
 /// Whether the environment forbids the network.
@@ -120,7 +121,7 @@ pub fn is_offline() -> bool {
     })
 }
 
-/// Models of the cache that this program can load: names and folders.
+/// Models that the cache has whole: names and folders.
 pub fn list() -> Vec<(String, PathBuf)> {
     let mut out = Vec::new();
     let Ok(entries) = std::fs::read_dir(Cache::from_env().path().as_path()) else {
@@ -135,7 +136,7 @@ pub fn list() -> Vec<(String, PathBuf)> {
             .into_iter()
             .flatten()
             .flatten();
-        for snapshot in snapshots.filter(|s| s.path().join("config.json").is_file()) {
+        for snapshot in snapshots.filter(|snapshot| is_complete(&snapshot.path())) {
             let revision = snapshot.file_name().to_string_lossy().into_owned();
             out.push((
                 format!("hf:{}@{revision}", repository.replacen("--", "/", 1)),

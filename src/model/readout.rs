@@ -23,6 +23,6 @@ pub struct ArticleScores {
     pub sectors: Vec<f32>,
     /// One logit a sentence.
     pub salience: Vec<f32>,
-    /// One logit a candidate; −∞ for one that no token stands for.
+    /// One logit a candidate; −∞ for one that was not scored (no token stands for it).
     pub keywords: Vec<f32>,
 }

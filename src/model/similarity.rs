@@ -14,7 +14,7 @@ use crate::text::fold::fold;
 
 /// Cosines become logits by dividing by this; they lie close together in embedding spaces.
 const TEMPERATURE: f32 = 0.03;
-/// Sentences and candidates that are encoded one by one; the best by cheap evidence.
+/// Sentences (the first ones) and candidates (the best by frequency and place) that are encoded.
 const MAX_SENTENCES: usize = 120;
 const MAX_PHRASES: usize = 64;
 

@@ -49,14 +49,13 @@ pub fn is_han(c: char) -> bool {
     matches!(c, '\u{4e00}'..='\u{9fff}' | '\u{3400}'..='\u{4dbf}' | '\u{20000}'..='\u{323af}' | '〇' | '\u{f900}'..='\u{faff}')
 }
 
-/// Whether two neighbouring characters belong together without a space between them (either is Chinese or its
-/// punctuation).
+/// Whether `c` is a Chinese character or its punctuation: nothing separates it from its neighbours, and it takes two columns.
 pub fn is_wide(c: char) -> bool {
     is_han(c)
         || matches!(c, '\u{3000}'..='\u{303f}' | '\u{ff01}'..='\u{ff60}' | '“' | '”' | '‘' | '’' | '…' | '—' | '·')
 }
 
-/// Columns that `c` takes on a terminal.
+/// Columns of a terminal that `c` takes.
 pub fn columns(c: char) -> usize {
     1 + usize::from(is_wide(c))
 }

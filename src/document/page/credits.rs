@@ -91,7 +91,7 @@ pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
     let end = open - spaces.count();
     let credit = &paragraph[open..];
     let names_somebody = || is_byline(credit) || dateline_alone(credit).is_some();
-    if line::ends_sentence(&before[end.saturating_sub(4)..end]) && names_somebody() {
+    if line::ends_paragraph(&before[end.saturating_sub(4)..end]) && names_somebody() {
         paragraph.len() - end
     } else {
         0

@@ -5,7 +5,7 @@
 //! goes on about the same things after it.
 
 use super::borders;
-use super::line::{Line, LineKind, ends_sentence, in_brackets};
+use super::line::{Line, LineKind, ends_paragraph, in_brackets};
 use super::seams;
 use super::trees::Trees;
 use crate::document::Span;
@@ -268,7 +268,7 @@ pub fn features(page: &PageStyle, lines: &[Line], i: usize) -> [f32; FEATURES] {
     let credited = after_run.is_some_and(is_credit);
     let previous_text =
         |l: &Line| Span::new(l.span.end.saturating_sub(12).max(l.span.start), l.span.end);
-    let previous_ends = previous.is_none_or(|l| ends_sentence(previous_text(l).of(&page.folded)));
+    let previous_ends = previous.is_none_or(|l| ends_paragraph(previous_text(l).of(&page.folded)));
     let previous_credit = previous.is_some_and(|l| {
         l.kind == LineKind::Byline && PATTERNS.photo_credit.is_match(&l.span.text(&page.folded))
     });

@@ -167,7 +167,7 @@ fn ends_like_prose(line: &[char]) -> bool {
 }
 
 /// Ends the way a finished paragraph ends.
-pub fn ends_sentence(line: &[char]) -> bool {
+pub fn ends_paragraph(line: &[char]) -> bool {
     last_mark(line)
         .is_some_and(|c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；' | '.' | '．'))
 }

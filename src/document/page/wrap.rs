@@ -146,7 +146,7 @@ impl Wrapped {
             match ends[i] {
                 end if end > width + measure.ragged => TOO_LONG,
                 end if end + measure.ragged < width => SHORTER,
-                _ if ends_sentence(lines[i].span.of(text)) => FULL,
+                _ if stops(lines[i].span.of(text)) => FULL,
                 end if end == width => OPEN,
                 _ => OPEN + RAGGED,
             }
@@ -213,7 +213,7 @@ impl Wrapped {
         let wide = count(&|end| end >= measure.min);
         let longer = count(&|end| end > width + measure.ragged);
         let open = (fulls.iter())
-            .filter(|&&i| !ends_sentence(lines[i].span.of(text)))
+            .filter(|&&i| !stops(lines[i].span.of(text)))
             .count();
         let wrapped = part.full >= MIN_FULL_IN_PART
             && part.full as f32 >= MIN_FULL_SHARE * wide as f32
@@ -252,11 +252,11 @@ impl Wrapped {
             let (above, below) = (upper.span.of(text), lower.span.of(text));
             // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
             let stands_alone = is_list && is_enumerated(below)
-                || ends_sentence(above) && !self.is_full(i) && !ends_somehow(below);
+                || stops(above) && !self.is_full(i) && !ends_somehow(below);
             let begins = match (indents, spaced) {
                 (true, _) => lower.indent >= INDENT || stands_alone,
                 (_, true) => stands_alone,
-                _ => stands_alone || ends_sentence(above),
+                _ => stands_alone || stops(above),
             };
             out[i] = lower.blank_before <= usual
                 && !begins
@@ -300,7 +300,8 @@ fn common_widths(ends: &[usize], measure: &Measure) -> Vec<usize> {
     widths
 }
 
-fn ends_sentence(line: &[char]) -> bool {
+/// Ends in a full stop, or what counts as one.
+fn stops(line: &[char]) -> bool {
     last_mark(line).is_some_and(is_terminal)
 }
 

@@ -1,4 +1,4 @@
-//! The encoders, in Candle. The only folder that names it.
+//! The encoders, in Candle. Outside this folder only its `Device` is named, by what opens a model.
 
 mod attention;
 pub mod bert;

@@ -1,7 +1,7 @@
 //! RoFormer: BERT with rotary positions (Su et al. 2021, <https://arxiv.org/abs/2104.09864>).
 //!
-//! Twin of `training/jianbao_training/roformer.py`. All tokens of a batch go through the linear layers together;
-//! attention runs sequence by sequence, so there is no padding and no mask (and no −∞ to turn into NaN in f16).
+//! Twin of `training/jianbao_training/roformer.py`. Sequences lie one behind the other: what works on rows sees no ends,
+//! and attention runs sequence by sequence, so there is no padding and no mask (and no −∞ to turn into NaN in f16).
 
 use super::attention::Rotary;
 use super::cpu::attention::FlatAttention;

@@ -1,7 +1,7 @@
 //! The stream's first stage: inputs → text → articles → tokens, on all cores.
 
 use super::flow::{Document, Flow, Group, Job};
-use super::tasks::{Content, Task, TaskError, unread};
+use super::tasks::{Content, Task, TaskError, not_a_file, unread};
 use crate::document::Article;
 use crate::document::decode;
 use crate::document::page::{self, Layout, Page};
@@ -223,10 +223,7 @@ fn read_file(path: &Path, max_bytes: u64) -> Result<Vec<u8>, Problem> {
     // Asked first: opening a pipe that nobody writes to would wait for ever.
     let metadata = path.metadata().map_err(failed)?;
     if !metadata.is_file() {
-        return Err(Problem::Unread(
-            "not-a-file",
-            "is neither a file nor a folder".to_owned(),
-        ));
+        return Err(not_a_file());
     }
     let mut bytes = Vec::new();
     let limit = max_bytes.saturating_add(1);

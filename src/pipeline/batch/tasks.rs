@@ -102,12 +102,7 @@ pub fn produce(
     for file in &list.files {
         let goes_on = match file.kind {
             InputKind::Document => producer.file(file, || Content::File(file.path.clone()))?,
-            InputKind::Special => producer.file(file, || {
-                Content::Failed(Problem::Unread(
-                    "not-a-file",
-                    "is neither a file nor a folder".to_owned(),
-                ))
-            })?,
+            InputKind::Special => producer.file(file, || Content::Failed(not_a_file()))?,
             InputKind::Lines(compression) => producer.lines(file, compression, max_bytes)?,
         };
         if !goes_on {
@@ -275,6 +270,11 @@ impl Producer<'_> {
             }
         }
     }
+}
+
+/// A pipe, a socket or a device.
+pub(super) fn not_a_file() -> Problem {
+    Problem::Unread("not-a-file", "is neither a file nor a folder".to_owned())
 }
 
 /// The word and the sentence for a file that cannot be read.

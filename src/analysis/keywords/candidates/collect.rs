@@ -14,19 +14,26 @@ pub(super) struct Entry {
     pub key: Vec<char>,
     pub in_title: Vec<Span>,
     pub in_text: Vec<Span>,
+    /// Numbers of the first and the last sentence it stands in, and of how many it stands in; the first is `usize::MAX` when only
+    /// the title has it.
     pub first_sentence: usize,
     pub last_sentence: usize,
     pub sentences: usize,
+    /// Its units where it was met first: class and key of each, and of how many words they are.
     pub parts: Vec<(WordClass, Vec<char>)>,
     pub words: usize,
+    /// How often it stands in “”, and in 《》.
     pub quoted: usize,
     pub booked: usize,
+    /// The different characters before and behind it.
     pub left: Vec<char>,
     pub right: Vec<char>,
+    /// How often no Chinese character stands on either side, and how often `、` does.
     pub whole: usize,
     pub after_list_mark: usize,
 }
 
+/// All phrases so far, in order of first appearance, and the place of each by its key.
 #[derive(Default)]
 pub(super) struct Found {
     pub entries: Vec<Entry>,
