@@ -11,16 +11,20 @@ use serde_json::{Map, Value, json};
 use std::io::Write;
 use std::sync::Arc;
 
-/// Rows that are turned into columns at a time.
+/// Rows that are turned into columns at a time, or fewer that have so much text together.
 const BATCH_ROWS: usize = 512;
-/// Rows of a row group: some 10 MB of text, the most that is held in memory.
+const BATCH_TEXT_BYTES: usize = 8 << 20;
+/// Rows and encoded bytes of a row group, which is held in memory.
 const GROUP_ROWS: usize = 4096;
+const GROUP_BYTES: usize = 32 << 20;
 
 /// Takes records as JSON values, writes a Parquet file.
 pub struct Writer<W: Write + Send> {
     decoder: Decoder,
     writer: ArrowWriter<W>,
     rows: Vec<Value>,
+    /// Bytes of text in `rows`.
+    text_bytes: usize,
 }
 
 impl<W: Write + Send> Writer<W> {
@@ -29,6 +33,7 @@ impl<W: Write + Send> Writer<W> {
         let properties = WriterProperties::builder()
             .set_compression(Compression::ZSTD(ZstdLevel::default()))
             .set_max_row_group_row_count(Some(GROUP_ROWS))
+            .set_max_row_group_bytes(Some(GROUP_BYTES))
             .build();
         Ok(Self {
             decoder: ReaderBuilder::new(Arc::clone(&schema))
@@ -36,26 +41,29 @@ impl<W: Write + Send> Writer<W> {
                 .build_decoder()?,
             writer: ArrowWriter::try_new(out, schema, Some(properties))?,
             rows: Vec::new(),
+            text_bytes: 0,
         })
     }
 
     /// Adds the rows of one record.
     pub fn push(&mut self, record: &Value) -> Result<(), ParquetError> {
-        self.rows.extend(rows(record));
-        if self.rows.len() >= BATCH_ROWS {
-            self.flush()?;
+        for row in rows(record) {
+            self.text_bytes += row["text"].as_str().map_or(0, str::len);
+            self.rows.push(row);
+            if self.rows.len() == BATCH_ROWS || self.text_bytes >= BATCH_TEXT_BYTES {
+                self.flush()?;
+            }
         }
         Ok(())
     }
 
     fn flush(&mut self) -> Result<(), ParquetError> {
-        for rows in self.rows.chunks(BATCH_ROWS) {
-            self.decoder.serialize(rows)?;
-            if let Some(batch) = self.decoder.flush()? {
-                self.writer.write(&batch)?;
-            }
+        self.decoder.serialize(&self.rows)?;
+        if let Some(batch) = self.decoder.flush()? {
+            self.writer.write(&batch)?;
         }
         self.rows.clear();
+        self.text_bytes = 0;
         Ok(())
     }
 
@@ -142,7 +150,8 @@ fn rows(record: &Value) -> Vec<Value> {
     put("model_digest", &record["model"]["digest"]);
     put("dtype", &record["model"]["dtype"]);
     put("warnings", &record["warnings"]);
-    let Some(articles) = record["articles"].as_array() else {
+    let articles = record["articles"].as_array();
+    let Some(articles) = articles.filter(|articles| !articles.is_empty()) else {
         put("error_kind", &record["error"]["kind"]);
         put("error_message", &record["error"]["message"]);
         return vec![Value::Object(common)];
@@ -195,11 +204,19 @@ mod tests {
             (&json!(1), &json!(2))
         );
         assert_eq!(rows(&failure)[0]["error_kind"], "empty");
+        assert_eq!(rows(&json!({"id": "c", "articles": []})).len(), 1);
+        let long = "文".repeat(BATCH_TEXT_BYTES / 5);
+        let long = json!({"id": "d", "articles": [{"text": long}, {"text": long}, {"text": long}]});
         let mut out = Vec::new();
         let mut writer = Writer::new(&mut out).unwrap();
-        for record in [&brief, &failure] {
+        for record in [&brief, &failure, &long] {
             writer.push(record).unwrap();
         }
+        assert_eq!(
+            writer.rows.len(),
+            1,
+            "long texts were written before there were many"
+        );
         writer.finish().unwrap();
         assert!(out.starts_with(b"PAR1") && out.ends_with(b"PAR1"));
     }
