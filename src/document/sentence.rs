@@ -1,5 +1,5 @@
-//! Text → sentences. The law: sentences are disjoint, in order, and every character outside them is white space or
-//! [stands in](super::blank) for it.
+//! Text → sentences. The law: sentences are disjoint, in order, and every character outside them is white space,
+//! invisible, or [stands in](super::blank) for white space.
 
 use super::Span;
 use super::blank::{stand_in, written_line_end};
