@@ -58,8 +58,12 @@ pub(super) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page (view it with `jianbao man | man -l -`)
-    Man,
+    /// Print a manual page (view it with `jianbao man | man -l -`)
+    Man {
+        /// Of this command; of the whole program without one
+        #[arg(value_name = "COMMAND")]
+        command: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -131,7 +135,7 @@ pub(super) struct BatchArgs {
     after_help = "Every device and number format is first compared with the CPU in f32 (cosine of the articles' vectors, \
         sectors, summaries); what does not agree is not measured. Then all cases take turns, round after round: a \
         machine that slows down slows all of them down. Shown are medians.\n\n\
-        Mixes: short (160 characters an article), article (1,000), long (6,000), made of the example page's sentences; \
+        Mixes: short (200 characters an article), article (1,000), long (6,000), made of the example page's sentences; \
         --input reads your own files instead.\n\n\
         Examples:\n  \
         jianbao bench --mix article --dtype f32,int8\n  \
@@ -238,7 +242,7 @@ pub(super) struct DocumentArgs {
     /// Sentences of each summary
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u16).range(1..=1000), conflicts_with = "max_chars")]
     pub sentences: u16,
-    /// Instead: as many sentences as fit into N characters
+    /// Instead: as many sentences as fit into N characters; the shortest one when none does
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_chars: Option<u32>,
     /// Keywords of each article, at most; unlikely ones are left out

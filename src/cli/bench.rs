@@ -5,6 +5,7 @@ use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
 use super::progress;
 use super::session;
+use super::targets;
 use crate::analysis::sector::Taxonomy;
 use crate::benchmark::agreement::{self, MIN_COSINE, Vectors};
 use crate::benchmark::machine::{self, Machine};
@@ -20,7 +21,7 @@ use crate::output::{json, whole};
 use crate::pipeline::document::Options;
 use std::fs::File;
 use std::io::{BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// Bytes of an earlier report that are read: thousands of cases.
@@ -49,9 +50,9 @@ struct Running {
 }
 
 pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
-    check_targets(args)?;
     let report = match &args.report {
         Some(path) => {
+            check_targets(args, &[])?;
             let report = earlier(path)?;
             if !draw(args, &report)? {
                 return Err(CliError::new(
@@ -75,23 +76,28 @@ pub(super) fn run(args: &BenchArgs, printer: &Printer) -> Result<(), CliError> {
 }
 
 /// Where something is to be written, that is possible; before minutes of measuring.
-fn check_targets(args: &BenchArgs) -> Result<(), CliError> {
+fn check_targets(args: &BenchArgs, mixes: &[Mix]) -> Result<(), CliError> {
     if args.plot.is_some() && args.stage == Stages::EndToEnd {
         let message = "--plot draws the encoder, and --stage end-to-end leaves it out".to_owned();
         return Err(CliError::new(ExitStatus::Usage, message).hint("leave out one of the two"));
     }
-    for path in [&args.output, &args.plot, &args.tokens]
-        .into_iter()
-        .flatten()
-    {
+    for path in files_of(args) {
         if path.as_os_str() == "-" {
             let message = "--output, --plot and --tokens write files, and `-` is none".to_owned();
             return Err(CliError::new(ExitStatus::Usage, message)
                 .hint("--json writes the report to standard output"));
         }
-        whole::check(path).map_err(|e| CliError::output(&path.display().to_string(), &e))?;
     }
-    Ok(())
+    // The user's own texts, as they were found, and an earlier report.
+    let files = mixes.iter().flat_map(|mix| &mix.inputs.files);
+    let inputs = files.map(|file| file.path.as_path());
+    let inputs: Vec<&Path> = inputs.chain(args.report.as_deref()).collect();
+    (files_of(args)).try_for_each(|target| targets::check(target, inputs.iter().copied()))
+}
+
+fn files_of(args: &BenchArgs) -> impl Iterator<Item = &PathBuf> {
+    let targets = [&args.output, &args.plot, &args.tokens];
+    targets.into_iter().flatten()
 }
 
 /// What another run wrote with `--output`.
@@ -121,6 +127,7 @@ fn earlier(path: &Path) -> Result<Report, CliError> {
 fn measure_all(args: &BenchArgs, printer: &Printer) -> Result<Report, CliError> {
     session::set_threads(args.threads);
     let mixes = mixes(args)?;
+    check_targets(args, &mixes)?;
     let runners = runners(args, &mixes, printer)?;
     let mut report = Report {
         schema: SCHEMA.to_owned(),
@@ -421,7 +428,8 @@ fn draw(args: &BenchArgs, report: &Report) -> Result<bool, CliError> {
 
 fn measure_error(error: MeasureError) -> CliError {
     match error {
-        MeasureError::Nothing(_) => CliError::new(ExitStatus::Input, error.to_string()),
+        MeasureError::Nothing(_) => CliError::new(ExitStatus::Input, error.to_string())
+            .hint("--input takes text files, JSON Lines, and folders with *.txt files"),
         MeasureError::Encode(error) => error.into(),
         MeasureError::Flow(error) => CliError::new(ExitStatus::Input, error.to_string()),
     }

@@ -67,6 +67,10 @@ impl CliError {
         match error.kind() {
             "encoding" => Self::new(status, message)
                 .hint("leave --encoding out to let jianbao find the encoding"),
+            "binary" if path.ends_with(".gz") || path.ends_with(".zst") => Self::new(
+                status, message,
+            )
+            .hint("`jianbao batch` reads JSON Lines that are packed; unpack anything else first"),
             "binary" => Self::new(status, message)
                 .hint("give plain text; if it is text, name its encoding with --encoding"),
             "empty" => Self::new(status, message)

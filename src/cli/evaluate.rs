@@ -5,6 +5,7 @@ use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
 use super::progress;
 use super::session;
+use super::targets;
 use crate::analysis::summary::Length;
 use crate::document::page::{self, Layout};
 use crate::document::{Article, Span, decode};
@@ -36,9 +37,6 @@ struct ArticleRow {
 
 pub(super) fn run(args: &EvalArgs, printer: &Printer) -> Result<(), CliError> {
     check_predictions(args)?;
-    if let Some(path) = &args.predictions {
-        whole::check(path).map_err(|e| CliError::output(&path.display().to_string(), &e))?;
-    }
     match &args.task {
         EvalTask::Sectors { gold, articles } => evaluate_sectors(args, gold, articles, printer),
         EvalTask::Extracts { gold, articles } => {
@@ -50,19 +48,28 @@ pub(super) fn run(args: &EvalArgs, printer: &Printer) -> Result<(), CliError> {
 
 /// Hand-made gold is not overwritten by predictions.
 fn check_predictions(args: &EvalArgs) -> Result<(), CliError> {
-    let (gold, articles) = match &args.task {
-        EvalTask::Sectors { gold, articles } => (std::slice::from_ref(gold), Some(articles)),
-        EvalTask::Extracts { gold, articles } => (gold.as_slice(), articles.as_ref()),
-        EvalTask::Pages { .. } => (&[][..], None),
-    };
-    let Some(target) = (args.predictions.as_ref()).and_then(|path| path.canonicalize().ok()) else {
+    let Some(target) = &args.predictions else {
         return Ok(());
     };
-    let is_target = |path: &&PathBuf| path.canonicalize().is_ok_and(|path| path == target);
-    match gold.iter().chain(articles).find(is_target) {
-        None => Ok(()),
-        Some(path) => Err(CliError::would_overwrite(path).hint("give another --predictions")),
-    }
+    let mut inputs: Vec<PathBuf> = match &args.task {
+        EvalTask::Sectors { gold, articles } => vec![gold.clone(), articles.clone()],
+        EvalTask::Extracts { gold, articles } => gold.iter().chain(articles).cloned().collect(),
+        EvalTask::Pages { folder } => {
+            let files = std::fs::read_dir(folder).into_iter().flatten().flatten();
+            files
+                .map(|file| file.path())
+                .filter(|path| is_of_pages(path))
+                .collect()
+        }
+    };
+    inputs.extend(args.model.sectors.clone());
+    targets::check(target, inputs.iter().map(PathBuf::as_path))
+}
+
+/// A page or its gold.
+fn is_of_pages(path: &Path) -> bool {
+    let name = path.to_string_lossy();
+    name.ends_with(".gold.json") || name.ends_with(".txt")
 }
 
 fn evaluate_sectors(
@@ -79,6 +86,16 @@ fn evaluate_sectors(
     let ids = golds.iter().map(|gold| gold.id.as_str());
     check_common(ids, &articles, "count as wrong", printer)?;
     let model = session::load_model(&args.model, printer)?;
+    let keys = &model.taxonomy().sectors;
+    let unknown = golds
+        .iter()
+        .find(|gold| keys.iter().all(|sector| sector.key != gold.sector));
+    if let Some(gold) = unknown {
+        printer.warning(&format!(
+            "the gold has a sector {:?} that the taxonomy has not; it can only count as wrong",
+            gold.sector
+        ));
+    }
     let progress = progress::bar(printer, golds.len());
     let mut predictions = Vec::with_capacity(golds.len());
     for golds in golds.chunks(AT_A_TIME) {
@@ -100,14 +117,15 @@ fn evaluate_sectors(
     }
     progress.finish_and_clear();
     let figures = sectors::score(&golds, &predictions);
-    let mut table = table(&[
-        ("articles", figures.articles as f64),
-        ("missing", figures.missing as f64),
-        ("accuracy", figures.accuracy),
-        ("accuracy_also", figures.accuracy_also),
-        ("macro_f1", figures.macro_f1),
-        ("calibration_error", figures.calibration_error),
-    ]);
+    let mut table = table(
+        &[("articles", figures.articles), ("missing", figures.missing)],
+        &[
+            ("accuracy", figures.accuracy),
+            ("accuracy_also", figures.accuracy_also),
+            ("macro_f1", figures.macro_f1),
+            ("calibration_error", figures.calibration_error),
+        ],
+    );
     for (gold, predicted, n) in &figures.confusions {
         let _ = writeln!(table, "  {n:3} × {gold} taken for {predicted}");
     }
@@ -164,18 +182,19 @@ fn evaluate_extracts(
     }
     progress.finish_and_clear();
     let figures = extracts::score(&annotators, &predictions);
-    let table = table(&[
-        ("articles", figures.articles as f64),
-        ("missing", figures.missing as f64),
-        ("rouge1", figures.rouge1),
-        ("rouge2", figures.rouge2),
-        ("rougeL", figures.rouge_l),
-        ("hit@3", figures.hit_at_3),
-        ("kw_f1@5", figures.keyword_f1_at_5),
-        ("kw_relaxed@5", figures.keyword_relaxed_at_5),
-        ("kw_f1@8", figures.keyword_f1_at_8),
-        ("kw_relaxed@8", figures.keyword_relaxed_at_8),
-    ]);
+    let table = table(
+        &[("articles", figures.articles), ("missing", figures.missing)],
+        &[
+            ("rouge1", figures.rouge1),
+            ("rouge2", figures.rouge2),
+            ("rougeL", figures.rouge_l),
+            ("hit@3", figures.hit_at_3),
+            ("kw_f1@5", figures.keyword_f1_at_5),
+            ("kw_relaxed@5", figures.keyword_relaxed_at_5),
+            ("kw_f1@8", figures.keyword_f1_at_8),
+            ("kw_relaxed@8", figures.keyword_relaxed_at_8),
+        ],
+    );
     finish(args, &figures, &table, &predictions, printer)
 }
 
@@ -278,17 +297,23 @@ fn evaluate_pages(args: &EvalArgs, folder: &Path, printer: &Printer) -> Result<(
     }
     progress.finish_and_clear();
     let figures = pages::sum(&scores, 0);
-    let table = table(&[
-        ("pages", figures.pages as f64),
-        ("missing", figures.missing as f64),
-        ("bcubed_f1", figures.bcubed_f1),
-        ("join_acc", figures.join_acc),
-        ("joins", figures.joins as f64),
-        ("order_acc", figures.order_acc),
-        ("title_acc", figures.title_acc),
-        ("count_exact", figures.count_exact),
-        ("dup_once", figures.dup_once),
-    ]);
+    let of = |n: usize, share: f64| if n == 0 { f64::NAN } else { share };
+    let table = table(
+        &[
+            ("pages", figures.pages),
+            ("missing", figures.missing),
+            ("joins", figures.joins),
+            ("duplicates", figures.duplicates),
+        ],
+        &[
+            ("bcubed_f1", figures.bcubed_f1),
+            ("join_acc", of(figures.joins, figures.join_acc)),
+            ("order_acc", figures.order_acc),
+            ("title_acc", figures.title_acc),
+            ("count_exact", figures.count_exact),
+            ("dup_once", of(figures.duplicates, figures.dup_once)),
+        ],
+    );
     finish(args, &figures, &table, &records, printer)
 }
 
@@ -336,17 +361,18 @@ fn finish(
     }
 }
 
-fn table(rows: &[(&str, f64)]) -> String {
-    let mut out = String::new();
-    for (name, value) in rows {
-        let shown = if value.fract() == 0.0 && *value > 1.0 || *name == "missing" {
-            format!("{value:.0}")
-        } else {
-            format!("{value:.4}")
-        };
+/// Counts are whole; what there was nothing to measure of is no figure.
+fn table(counts: &[(&str, usize)], shares: &[(&str, f64)]) -> String {
+    let counts = counts.iter().map(|&(name, n)| (name, n.to_string()));
+    let shares = shares.iter().map(|&(name, share)| match share.is_nan() {
+        true => (name, "–".to_owned()),
+        false => (name, format!("{share:.4}")),
+    });
+    let rows = counts.chain(shares);
+    rows.fold(String::new(), |mut out, (name, shown)| {
         let _ = writeln!(out, "{name:18} {shown}");
-    }
-    out
+        out
+    })
 }
 
 fn read_text(path: &Path) -> Result<String, CliError> {

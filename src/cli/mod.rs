@@ -10,6 +10,7 @@ mod printer;
 mod progress;
 mod session;
 mod summarize;
+mod targets;
 
 use args::{Command, CommandLine};
 use clap::{CommandFactory, FromArgMatches};
@@ -53,7 +54,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             clap_complete::generate(shell, &mut CommandLine::command(), "jianbao", &mut script);
             printer.data(&script)
         }
-        Command::Man => man().and_then(|page| printer.data(&page)),
+        Command::Man { command } => man(command.as_deref()).and_then(|page| printer.data(&page)),
     };
     match result {
         Ok(()) => ExitStatus::Success.into(),
@@ -69,15 +70,27 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn man() -> Result<Vec<u8>, CliError> {
+/// The manual page of the program, or of one of its commands.
+fn man(command: Option<&str>) -> Result<Vec<u8>, CliError> {
+    let mut program = CommandLine::command();
+    // Also gives each command its full name.
+    program.build();
+    let of = match command {
+        None => program,
+        Some(name) => match program.find_subcommand(name) {
+            Some(command) => command.clone(),
+            None => {
+                let message = format!("there is no command {name}");
+                return Err(
+                    CliError::new(ExitStatus::Usage, message).hint("`jianbao --help` lists them")
+                );
+            }
+        },
+    };
     let mut page = Vec::new();
-    clap_mangen::Man::new(CommandLine::command())
-        .render(&mut page)
-        .map_err(|e| {
-            CliError::new(
-                ExitStatus::Output,
-                format!("the man page cannot be written: {e}"),
-            )
-        })?;
+    clap_mangen::Man::new(of).render(&mut page).map_err(|e| {
+        let message = format!("the man page cannot be written: {e}");
+        CliError::new(ExitStatus::Output, message)
+    })?;
     Ok(page)
 }

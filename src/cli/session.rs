@@ -3,7 +3,7 @@
 use super::args::{DocumentArgs, ModelArgs};
 use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
-use crate::analysis::sector::Taxonomy;
+use crate::analysis::sector::{Taxonomy, TaxonomyError};
 use crate::analysis::summary::Length;
 use crate::encoder::candle::device;
 use crate::model::{self, Model};
@@ -28,8 +28,11 @@ pub(super) fn load_model(args: &ModelArgs, printer: &Printer) -> Result<Model, C
     let taxonomy = match &args.sectors {
         None => Taxonomy::embedded(),
         Some(path) => Taxonomy::read(path).map_err(|e| {
-            CliError::new(ExitStatus::Usage, format!("{} {e}", path.display()))
-                .hint("the form is that of prompts/sectors.toml: [[sector]] tables with key, label, text and perhaps iptc")
+            let hint = match e {
+                TaxonomyError::Unreadable(_) => "check the path",
+                TaxonomyError::Invalid(_) => "the form is that of prompts/sectors.toml: [[sector]] tables with key, label, text and perhaps iptc",
+            };
+            CliError::new(ExitStatus::Usage, format!("{} {e}", path.display())).hint(hint)
         })?,
     };
     let (device, chosen) = device::open(args.device)?;

@@ -4,6 +4,7 @@ use super::args::{Format, SummarizeArgs};
 use super::error::{CliError, ExitStatus};
 use super::printer::Printer;
 use super::session;
+use super::targets;
 use crate::document::decode::decode;
 use crate::output::json;
 use crate::output::record::{Brief, Record};
@@ -12,7 +13,7 @@ use crate::pipeline::document::{self, Input};
 use crate::text::dictionary;
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 /// A longer text, in bytes, has so many characters that most of the dictionary consists of them.
@@ -20,7 +21,10 @@ const MAX_SMALL_TEXT: usize = 1 << 18;
 
 pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliError> {
     let path = args.input.to_string_lossy();
-    check_output(args)?;
+    if let Some(output) = file_of(args) {
+        let taxonomy = args.model.sectors.iter();
+        targets::check(output, taxonomy.chain([&args.input]).map(PathBuf::as_path))?;
+    }
     // The input first: a mistyped path should not wait for a model.
     let bytes = read(&args.input, args.max_bytes)?;
     if bytes.len() <= MAX_SMALL_TEXT
@@ -48,20 +52,14 @@ pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliErro
     write(args, brief, printer)
 }
 
-/// The input is not overwritten by its brief.
-fn check_output(args: &SummarizeArgs) -> Result<(), CliError> {
-    let real = |path: &Path| path.canonicalize().ok().filter(|path| path.is_file());
-    let output = args.output.as_deref().and_then(real);
-    if output.is_none() || output != real(&args.input) {
-        return Ok(());
-    }
-    let message = format!("{} is the input itself", args.input.display());
-    Err(CliError::new(ExitStatus::Usage, message).hint("give another file with -o"))
+/// The file to write, if it is not standard output: `-` as everywhere.
+fn file_of(args: &SummarizeArgs) -> Option<&Path> {
+    let output = args.output.as_deref();
+    output.filter(|path| path.as_os_str() != "-")
 }
 
 fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), CliError> {
-    // `-` as everywhere.
-    let output = args.output.as_ref().filter(|path| path.as_os_str() != "-");
+    let output = file_of(args);
     let on_terminal = output.is_none() && printer.stdout_is_terminal();
     let format = args.format.unwrap_or(if on_terminal {
         Format::Json

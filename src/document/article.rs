@@ -2,6 +2,7 @@
 
 use super::{Reading, Span};
 use crate::text::fold::{folded_head, is_han};
+use crate::text::names::credited_names;
 use crate::text::patterns::PATTERNS;
 use regex::Regex;
 use schemars::JsonSchema;
@@ -78,10 +79,13 @@ impl Article {
         }
     }
 
-    /// Adds credits that are not there yet, up to a number that no article has.
+    /// Adds credits of people who are not named yet, up to a number that no article has.
     pub fn add_credits(&mut self, credits: Vec<String>) {
         for credit in credits {
-            if self.byline.len() < MAX_CREDITS && !self.byline.contains(&credit) {
+            let named = || self.byline.iter().flat_map(|other| credited_names(other));
+            let is_named = credited_names(&credit).all(|name| named().any(|other| other == name));
+            let is_new = !self.byline.contains(&credit) && (self.byline.is_empty() || !is_named);
+            if self.byline.len() < MAX_CREDITS && is_new {
                 self.byline.push(credit);
             }
         }

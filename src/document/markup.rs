@@ -8,14 +8,13 @@ const MAX_CHARS: usize = 20_000;
 /// An article about HTML may name some.
 const MIN_TAGS: usize = 6;
 
-/// Whether text looks like a web page's source.
+/// Whether text looks like a web page's source, or a piece of one: a text about `<p>` does not begin with it.
 pub fn is_html(text: &[char]) -> bool {
     let head: String = text.iter().take(MAX_CHARS).collect();
-    PATTERNS
-        .html_tag
-        .find_iter(&head)
-        .nth(MIN_TAGS - 1)
-        .is_some()
+    let first = head.trim_start();
+    let mut tags = PATTERNS.html_tag.find_iter(first);
+    let opens = tags.next().is_some_and(|tag| tag.start() == 0);
+    tags.nth(if opens { 0 } else { MIN_TAGS - 2 }).is_some()
 }
 
 /// Whether text looks like JSON, on one line or many.
@@ -64,6 +63,7 @@ mod tests {
         let source =
             "<html><body class=\"news\"><h1>东江大桥通车</h1>\n<p>大桥今天通车。</p><br/></BODY>";
         assert!(is_source(source));
+        assert!(is_source("\n<p>大桥今天通车。</p>"));
         for text in [
             "东江大桥通车\n大桥今天通车。",
             "温度 <5℃ 且 >0℃，p<0.05，a<b>c，如 <p> 与 <div> 两个标签。",

@@ -68,6 +68,9 @@ pub struct Figures {
     pub count_exact: f64,
     /// Share of repeated lines used at most once.
     pub dup_once: f64,
+    /// Lines printed twice.
+    #[serde(skip)]
+    pub duplicates: usize,
 }
 
 /// Scores one page.
@@ -173,6 +176,7 @@ pub fn sum(scores: &[PageScore], missing: usize) -> Figures {
         title_acc: share(total(|s| s.titles_right), total(|s| s.titles)),
         count_exact: total(|s| usize::from(s.count_right)) as f64 / pages,
         dup_once: share(total(|s| s.duplicates_right), total(|s| s.duplicates)),
+        duplicates: total(|s| s.duplicates),
     }
 }
 

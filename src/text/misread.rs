@@ -11,8 +11,6 @@ use super::names::opens_with_surname;
 use super::words::pieces;
 use std::cmp::Reverse;
 
-/// Only this much of an article is looked at.
-const MAX_SEARCHED_CHARS: usize = 20_000;
 /// Characters of a window: one that may be misread and two that are not.
 const WINDOW: usize = 3;
 /// So many characters around one are the same elsewhere at least.
@@ -62,8 +60,7 @@ struct Mend {
 /// place.
 pub fn mended(title: &[char], text: &[char]) -> (Vec<char>, Vec<char>) {
     let mut title_and_text = [title, &['\n'], text].concat();
-    let searched = title_and_text.len().min(MAX_SEARCHED_CHARS);
-    mend(&mut title_and_text[..searched]);
+    mend(&mut title_and_text);
     let text = title_and_text.split_off(title.len() + 1);
     title_and_text.truncate(title.len());
     (title_and_text, text)

@@ -36,7 +36,8 @@ pub fn is_author(folded: &[char]) -> bool {
     !is_no_name
 }
 
-pub(super) fn opens_with_surname(name: &str) -> bool {
+/// Whether a name opens with a surname and is as long as names are.
+pub fn opens_with_surname(name: &str) -> bool {
     PATTERNS.names.is_match(name)
 }
 
@@ -47,6 +48,14 @@ fn is_word(text: &str) -> bool {
     let is_known = || pieces(&chars).len() == 1;
     let is_person = || matches!(words(&chars)[..], [word] if word.class == WordClass::Person);
     chars.len() > 1 && is_known() && !is_person()
+}
+
+/// The names of a credit: what stands behind what they are.
+pub fn credited_names(credit: &str) -> impl Iterator<Item = &str> {
+    let role = PATTERNS.role.find_iter(credit).last();
+    let names = &credit[role.map_or(0, |role| role.end())..];
+    let is_mark = |c: char| c.is_whitespace() || "、，,/／:：|｜（）()【】".contains(c);
+    names.split(is_mark).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -117,5 +126,12 @@ mod tests {
         ] {
             assert!(!are(other), "{other}");
         }
+    }
+
+    #[test]
+    fn names_stand_behind_what_they_are() {
+        let named = |credit| credited_names(credit).collect::<Vec<_>>();
+        assert_eq!(named("本报驻东江记者 何晓、林小满"), ["何晓", "林小满"]);
+        assert_eq!(named("何晓"), ["何晓"]);
     }
 }

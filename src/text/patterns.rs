@@ -115,6 +115,12 @@ patterns! {
     lead,
     /// Credits that name nobody who wrote: `来源：…`, `责任编辑：…`.
     no_author,
+    /// What a credit says of what was done, before the names: `文/`, `作者：`.
+    did_before,
+    /// The same behind them: `文/图`, `摄`.
+    did_behind,
+    /// What opens a credit for something else: `摄影`, `图/`.
+    did_else,
     /// A role in a credit, after a medium or not: `东江日报全媒体记者`.
     role,
     /// What people are in a credit: `记者`, `通讯员`.

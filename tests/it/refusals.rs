@@ -88,7 +88,7 @@ fn bad_input_gives_one_message_a_way_out_and_nothing_on_stdout() {
         (
             vec![good.clone(), "-o".into(), good.clone()],
             2,
-            "is the input itself",
+            "is an input and would be overwritten",
         ),
         (
             vec![good.clone(), "--sentences".into(), "0".into()],
@@ -134,6 +134,14 @@ fn what_cannot_be_measured_is_refused() {
     let chosen = r#"{"id": "a", "title": "题", "sentences": ["大桥通车。"], "sum": [1], "kw": []}"#;
     fs::write(&extracts, chosen).unwrap();
     let (articles, svg) = (path("articles.jsonl"), path("none/speed.svg"));
+    fs::create_dir(path("pages")).unwrap();
+    let (pages, page, gold) = (
+        path("pages"),
+        path("pages/a.txt"),
+        path("pages/a.gold.json"),
+    );
+    fs::write(&page, "大桥今天通车。").unwrap();
+    fs::write(&gold, r#"{"articles": [], "duplicate_lines": []}"#).unwrap();
     fs::write(&articles, r#"{"id": "b", "text": "大桥通车。"}"#).unwrap();
     for (arguments, code, word) in [
         (
@@ -155,6 +163,16 @@ fn what_cannot_be_measured_is_refused() {
             vec!["bench", "--stage", "end-to-end", "--plot", "a.svg"],
             2,
             "leave out one",
+        ),
+        (
+            vec!["eval", "pages", &pages, "--predictions", &gold],
+            2,
+            "would be overwritten",
+        ),
+        (
+            vec!["bench", "--input", &page, "-o", &page],
+            2,
+            "would be overwritten",
         ),
         (
             vec!["eval", "extracts", &extracts, "--predictions", &svg],

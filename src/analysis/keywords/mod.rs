@@ -14,7 +14,7 @@ pub struct Keyword {
     pub text: String,
     /// How well it indexes the article, 0 to 1.
     pub score: f64,
-    /// How often it stands in title and text.
+    /// How often it stands in title and text, as far as these are analysed.
     pub count: usize,
 }
 

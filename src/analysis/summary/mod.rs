@@ -109,6 +109,14 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
         Length::Chars(max) => max / MIN_SENTENCE_CHARS + 1,
     };
     order.truncate(MAX_CONSIDERED.max(wanted));
+    // A quotation stands with who said it, unless that is what does not fit.
+    let whole = |i: usize| {
+        let whole = with_speaker(article, i);
+        match length {
+            Length::Chars(max) if whole.len() > max => sentences[i],
+            _ => whole,
+        }
+    };
     let mut chosen: Vec<usize> = Vec::new();
     let mut chars = 0;
     let bags: Vec<OnceCell<Bigrams>> = vec![OnceCell::new(); sentences.len()];
@@ -118,11 +126,13 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
         if chosen.len() == wanted {
             break;
         }
-        let too_long = matches!(length, Length::Chars(max) if !chosen.is_empty() && chars + sentences[i].len() > max);
+        let len = whole(i).len();
+        let too_long =
+            matches!(length, Length::Chars(max) if !chosen.is_empty() && chars + len > max);
         if too_long || chosen.iter().any(|&c| repeats(c, i)) {
             continue;
         }
-        chars += sentences[i].len();
+        chars += len;
         chosen.push(i);
     }
     if matches!(length, Length::Sentences(n) if n <= MAX_SET && chosen.len() == n) {
@@ -136,11 +146,7 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
     chosen
         .into_iter()
         .map(|i| {
-            let span = match length {
-                Length::Sentences(_) => with_speaker(article, i),
-                Length::Chars(_) => sentences[i],
-            };
-            let span = without_dateline(span, text, folded);
+            let span = without_dateline(whole(i), text, folded);
             let span = without_opener(without_number(span, text, folded), text, folded);
             SummarySentence {
                 text: span.text(text),
@@ -420,6 +426,13 @@ mod tests {
                 "今年全县统一育秧三万亩。"
             ]
         );
+        let scores = [3.0, 2.0, 1.0];
+        let within = |chars| summary(text, &scores, Length::Chars(chars));
+        assert_eq!(
+            within(40),
+            ["“以前自己育秧容易烂秧，现在省心又省钱。”种粮大户何田说。"]
+        );
+        assert_eq!(within(25), ["“以前自己育秧容易烂秧，现在省心又省钱。”"]);
     }
 
     #[test]

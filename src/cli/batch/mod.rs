@@ -323,6 +323,9 @@ fn closing(counts: &Counts, outcome: &Outcome, model: &Model, target: &str) -> S
             "▇".repeat(share.max(1))
         ));
     }
+    for (kind, count) in &counts.warnings {
+        out.push_str(&format!("  {count:>8}  with a warning: {kind}\n"));
+    }
     for (kind, count) in &counts.failures {
         out.push_str(&format!("  {count:>8}  failed: {kind}\n"));
     }

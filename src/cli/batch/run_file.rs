@@ -131,6 +131,11 @@ impl Run {
         if run.schema != SCHEMA {
             return Err(refuse(format!("run.json has the form {}", run.schema)));
         }
+        let inputs = folder.path("inputs.jsonl");
+        // A run that found nothing to do has nothing to lose.
+        if inputs.metadata().is_ok_and(|inputs| inputs.len() == 0) {
+            return Ok(Self::new(settings));
+        }
         if let Some(difference) = manifest::settings_difference(&run.settings, &settings) {
             return Err(refuse(difference));
         }
@@ -138,8 +143,7 @@ impl Run {
         if run.is_new() {
             return Ok(run);
         }
-        let path = folder.path("inputs.jsonl");
-        let then = File::open(&path).map_err(|e| {
+        let then = File::open(&inputs).map_err(|e| {
             refuse(format!(
                 "inputs.jsonl, its list of inputs, cannot be read ({e})"
             ))

@@ -1,6 +1,8 @@
 //! Blocks in reading order → articles.
 
-use super::credits::{Opening, credits, dateline_alone, noted_down, opening, trailing_credit};
+use super::credits::{
+    Opening, credits, dateline_alone, inner_credits, noted_down, opening, trailing_credit,
+};
 use super::pieces::pieces;
 use super::{Block, BlockKind, line};
 use crate::document::{Article, Span};
@@ -165,6 +167,13 @@ fn push_paragraph<'a>(
     article.dateline = article.dateline.take().or(dateline);
     article.add_credits(people);
     let end = joined.len() - trailing;
+    let inner: Vec<Span> = inner_credits(&joined[opening..end])
+        .into_iter()
+        .map(|credit| credit.shifted(opening))
+        .collect();
+    for credit in &inner {
+        push_byline(credit.of(&joined), article);
+    }
     if trailing > 0 {
         let blank = joined[end..].iter().take_while(|c| c.is_whitespace());
         push_byline(&joined[end + blank.count()..], article);
@@ -177,8 +186,9 @@ fn push_paragraph<'a>(
     }
     article.push_paragraph(text, &pieces, is_heading);
     let start = article.text.len() - joined.len();
-    let asides = [Span::new(0, opening), Span::new(end, joined.len())];
-    let asides = asides.into_iter().filter(|aside| !aside.is_empty());
+    let ends = [Span::new(0, opening), Span::new(end, joined.len())];
+    let asides = ends[..1].iter().chain(&inner).chain(&ends[1..]);
+    let asides = asides.filter(|aside| !aside.is_empty());
     article
         .asides
         .extend(asides.map(|aside| aside.shifted(start)));

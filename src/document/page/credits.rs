@@ -4,7 +4,7 @@ use super::line;
 use crate::document::{Dateline, Span};
 use crate::text::dateline;
 use crate::text::fold::{fold, folded_head, is_han};
-use crate::text::names::are_names;
+use crate::text::names::{are_names, credited_names, opens_with_surname};
 use crate::text::patterns::PATTERNS;
 
 /// What of a paragraph is looked at for a dateline.
@@ -98,6 +98,32 @@ pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
     }
 }
 
+/// Credits in brackets further inside a paragraph: `…通车。（记者 何田）另据…`, `…（本报记者 何田 摄）`. A role must say that they are
+/// credits: names alone may be anybody's there.
+pub(super) fn inner_credits(paragraph: &[char]) -> Vec<Span> {
+    let mut out = Vec::new();
+    let mut at = 0;
+    while let Some(open) = paragraph[at..].iter().position(|c| matches!(c, '（' | '(')) {
+        let start = at + open;
+        at = start + 1;
+        let reach = &paragraph[at..paragraph.len().min(start + MAX_CREDIT_CHARS)];
+        let mark = reach.iter().position(|c| "（()）。".contains(*c));
+        let close = mark.filter(|&mark| matches!(reach[mark], '）' | ')'));
+        let Some(end) = close.map(|close| at + close + 1) else {
+            continue;
+        };
+        let printed = &paragraph[start..end];
+        let folded = folded_head(printed, printed.len());
+        // `（记者手记）` says what the text is.
+        let is_somebody = || credited_names(&folded).any(opens_with_surname);
+        if PATTERNS.credited.is_match(&folded) && is_byline(printed) && is_somebody() {
+            out.push(Span::new(start, end));
+            at = end;
+        }
+    }
+    out
+}
+
 /// The opening of a line that is a dateline and nothing else.
 pub(super) fn dateline_alone(printed: &[char]) -> Option<Opening> {
     let found = opening(printed);
@@ -136,10 +162,10 @@ pub(super) fn credits(printed: &str) -> Vec<String> {
     let mut entries: Vec<String> = Vec::new();
     for word in bare.split_whitespace().flat_map(by_role) {
         let chars: Vec<char> = word.chars().collect();
+        let head = folded_head(&chars, chars.len());
         let opens = entries.is_empty()
-            || PATTERNS
-                .credited
-                .is_match(&folded_head(&chars, chars.len()));
+            || PATTERNS.credited.is_match(&head)
+            || PATTERNS.did_else.is_match(&head);
         match entries.last_mut() {
             Some(entry) if !opens => {
                 entry.push(' ');
@@ -154,7 +180,16 @@ pub(super) fn credits(printed: &str) -> Vec<String> {
         !head.contains(is_han) || PATTERNS.no_author.is_match(&head)
     };
     entries.retain(|entry| !names_nobody(entry));
-    entries
+    let people = entries.iter().map(|entry| without_deed(entry).to_owned());
+    people.filter(|who| !who.is_empty()).collect()
+}
+
+/// A credit without what was done: `文/本报记者 何田`, `作者：何田`, `何田 文/图`.
+fn without_deed(entry: &str) -> &str {
+    let before = PATTERNS.did_before.find(entry);
+    let entry = &entry[before.map_or(0, |deed| deed.end())..];
+    let behind = PATTERNS.did_behind.find(entry);
+    entry[..behind.map_or(entry.len(), |deed| deed.start())].trim()
 }
 
 /// A credit without the marks and brackets around it; brackets inside stay.
@@ -253,6 +288,41 @@ mod tests {
         }
         assert_eq!(credits("□ 何晓（教师）"), ["何晓（教师）"]);
         assert_eq!(credits("责任编辑：何晓"), Vec::<String>::new());
-        assert_eq!(credits("2024-01-22 文/本报记者 何晓"), ["文/本报记者 何晓"]);
+        assert_eq!(credits("2024-01-22 文/本报记者 何晓"), ["本报记者 何晓"]);
+        for (printed, who) in [
+            (
+                "（记者 林小满 通讯员 何晓 文/图）",
+                ["记者 林小满", "通讯员 何晓"],
+            ),
+            ("（记者 林小满 摄影 何晓）", ["记者 林小满", "摄影 何晓"]),
+            ("（记者 林小满 摄影 图/何晓）", ["记者 林小满", "何晓"]),
+        ] {
+            assert_eq!(credits(printed), who);
+        }
+        for printed in ["作者：何晓", "文/图 何晓", "何晓 摄", "（何晓 摄影报道）"]
+        {
+            assert_eq!(credits(printed), ["何晓"], "{printed}");
+        }
+    }
+
+    #[test]
+    fn credits_inside_a_paragraph_say_a_role() {
+        let found = |text: &str| {
+            let text = chars(text);
+            let found = inner_credits(&text).into_iter();
+            found.map(|span| span.text(&text)).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            found("大桥通车。（记者 何田）另据消息（本报记者 林小满 摄），免费通行（三天）。"),
+            ["（记者 何田）", "（本报记者 林小满 摄）"]
+        );
+        for none in [
+            "他（何田）说（见图）。",
+            "（记者",
+            "大桥（记者手记）。",
+            "大桥（作者何田。系教师）",
+        ] {
+            assert_eq!(found(none), Vec::<String>::new(), "{none}");
+        }
     }
 }

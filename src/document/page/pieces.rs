@@ -8,7 +8,7 @@ use crate::text::fold::{is_han, is_wide};
 /// left out.
 ///
 /// A line counts as spaced out when four in ten of its neighbouring Chinese characters are apart; a space
-/// between two names or two decks in an ordinary line stays.
+/// between two names or two decks in an ordinary line stays, and so do those of a list of names or words.
 pub fn pieces(text: &[char], span: Span) -> Vec<Span> {
     line_spans(text, span)
         .map(|line| line.trimmed(text))
@@ -35,7 +35,7 @@ fn pieces_of_line(text: &[char], span: Span) -> Vec<Span> {
         }
         previous = Some((i, c));
     }
-    if apart < 3 || apart * 10 < (apart + together) * 4 {
+    if apart < 3 || apart * 10 < (apart + together) * 4 || is_list(slice) {
         return vec![span];
     }
     let mut out: Vec<Span> = Vec::new();
@@ -59,6 +59,18 @@ fn pieces_of_line(text: &[char], span: Span) -> Vec<Span> {
     out
 }
 
+/// Whether what white space separates are names or words: hardly any of them is a single character, and no mark of prose stands
+/// among them.
+fn is_list(line: &[char]) -> bool {
+    let parts = line.split(|c| c.is_whitespace());
+    let han = parts.map(|part| part.iter().filter(|&&c| is_han(c)).count());
+    let (single, all) = han.fold((0, 0), |(single, all), han| {
+        (single + usize::from(han == 1), all + usize::from(han > 0))
+    });
+    let is_prose = line.iter().any(|c| matches!(c, '，' | '。' | ',' | '；'));
+    single * 4 < all && !is_prose
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,7 +83,15 @@ mod tests {
             .map(|p| p.text(&text))
             .collect();
         assert_eq!(joined, "全省工业经济GDP growth增长");
-        let names: Vec<char> = "林小满 何田 出席会议".chars().collect();
-        assert_eq!(pieces(&names, Span::new(0, names.len())).len(), 1);
+        for list in [
+            "林小满 何田 出席会议",
+            "（记者 何田 通讯员 林小满 文/图）",
+            "三等奖 白石 林知远 何晓禾",
+        ] {
+            let list: Vec<char> = list.chars().collect();
+            assert_eq!(pieces(&list, Span::new(0, list.len())).len(), 1);
+        }
+        let words: Vec<char> = "东江 大桥 正式 通车，市民 高兴。".chars().collect();
+        assert_eq!(pieces(&words, Span::new(0, words.len())).len(), 5);
     }
 }

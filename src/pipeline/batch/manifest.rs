@@ -13,8 +13,8 @@ pub fn settings_difference(then: &Settings, now: &Settings) -> Option<String> {
     let value = |settings: &Settings, key: &str| {
         settings
             .get(key)
-            .cloned()
-            .unwrap_or_else(|| "not given".to_owned())
+            .filter(|value| !value.is_empty())
+            .map_or_else(|| "not given".to_owned(), Clone::clone)
     };
     then.keys()
         .chain(now.keys())

@@ -187,6 +187,7 @@ fn open_content(
     let Options {
         layout, encoding, ..
     } = *job.options;
+    let mut untitled = false;
     let (decoded, sha256, page) = match content {
         Content::Failed(problem) => return Err(problem),
         Content::File(file) => {
@@ -198,6 +199,7 @@ fn open_content(
         Content::Text { document, sha256 } => {
             let decoded = decode::decode(document.text.as_bytes(), Some(UTF_8))?;
             let title = document.title.as_deref().unwrap_or_default();
+            untitled = layout == Layout::Page && !title.trim().is_empty();
             let page = if title.trim().is_empty() || layout == Layout::Page {
                 page::split(&decoded.chars, layout, job.model)
             } else {
@@ -210,7 +212,13 @@ fn open_content(
         }
     };
     let source = source(path, sha256, &decoded);
-    let brief = header(id, source, &decoded, &page, job.model);
+    let mut brief = header(id, source, &decoded, &page, job.model);
+    if untitled {
+        let message = "the title is not used: a page has many (--layout page)".to_owned();
+        brief
+            .warnings
+            .push(Warning::new("title", message, Vec::new()));
+    }
     Ok((brief, page.articles))
 }
 

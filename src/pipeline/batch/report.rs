@@ -2,7 +2,7 @@
 
 use super::folder::{OutputFolder, in_file};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 
@@ -15,6 +15,8 @@ pub struct Counts {
     pub chars: usize,
     /// Failed inputs by kind.
     pub failures: BTreeMap<String, usize>,
+    /// Inputs with a warning, by its kind.
+    pub warnings: BTreeMap<String, usize>,
     /// Articles by sector.
     pub sectors: BTreeMap<String, usize>,
 }
@@ -24,6 +26,8 @@ pub struct Counts {
 struct Facts {
     source: SourceFacts,
     articles: Option<Vec<ArticleFacts>>,
+    #[serde(default)]
+    warnings: Vec<Kind>,
     error: Option<Kind>,
 }
 
@@ -56,6 +60,10 @@ impl Counts {
         for article in facts.articles.into_iter().flatten() {
             self.articles += 1;
             *self.sectors.entry(article.sector.key).or_default() += 1;
+        }
+        let kinds: BTreeSet<String> = facts.warnings.into_iter().map(|w| w.kind).collect();
+        for kind in kinds {
+            *self.warnings.entry(kind).or_default() += 1;
         }
         let failed = facts.error.is_some();
         if let Some(error) = facts.error {
@@ -138,7 +146,7 @@ mod tests {
     #[test]
     fn records_are_counted() {
         let mut counts = Counts::default();
-        let brief = r#"{"source":{"chars":7},"articles":[{"sector":{"key":"law"}},{"sector":{"key":"law"}}]}"#;
+        let brief = r#"{"source":{"chars":7},"articles":[{"sector":{"key":"law"}},{"sector":{"key":"law"}}],"warnings":[{"kind":"html"},{"kind":"html"}]}"#;
         assert!(!counts.add(brief).unwrap());
         assert!(
             counts
@@ -154,7 +162,7 @@ mod tests {
             ),
             (2, 2, 7, 1)
         );
-        assert_eq!(counts.sectors["law"], 2);
+        assert_eq!((counts.sectors["law"], counts.warnings["html"]), (2, 1));
         assert!(counts.add("{").is_err());
     }
 }

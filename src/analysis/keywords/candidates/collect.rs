@@ -2,7 +2,9 @@
 
 use super::features::Context;
 use super::units::{Joins, Unit, key_of};
-use super::{Candidate, MAX_CANDIDATES, MAX_PHRASE_CHARS, MAX_PHRASE_WORDS, MAX_QUOTED_CHARS};
+use super::{
+    Candidate, MAX_CANDIDATES, MAX_NOTED, MAX_PHRASE_CHARS, MAX_PHRASE_WORDS, MAX_QUOTED_CHARS,
+};
 use crate::document::Span;
 use crate::text::fold::is_han;
 use crate::text::lexicon::LEXICON;
@@ -107,7 +109,7 @@ impl Found {
         let key = key_of(span.of(text));
         let index = match self.by_key.get(&key) {
             Some(&index) => index,
-            None if self.entries.len() >= MAX_CANDIDATES => return,
+            None if self.entries.len() >= MAX_NOTED => return,
             None => {
                 self.by_key.insert(key.clone(), self.entries.len());
                 self.entries.push(Entry {
@@ -164,7 +166,21 @@ impl Found {
         }
     }
 
-    pub fn into_candidates(self, context: &Context) -> Vec<Candidate> {
+    pub fn into_candidates(mut self, context: &Context) -> Vec<Candidate> {
+        if self.entries.len() > MAX_CANDIDATES {
+            let worth = |entry: &Entry| (!entry.in_title.is_empty(), entry.in_text.len());
+            let mut worths: Vec<_> = self.entries.iter().map(worth).collect();
+            worths.sort_unstable_by(|a, b| b.cmp(a));
+            let least = worths[MAX_CANDIDATES - 1];
+            // Of the equally good ones that are left, the first.
+            let better = worths.partition_point(|worth| *worth > least);
+            let mut room = MAX_CANDIDATES - better;
+            self.entries.retain(|entry| {
+                let is_tied = worth(entry) == least && room > 0;
+                room -= usize::from(is_tied);
+                worth(entry) > least || is_tied
+            });
+        }
         self.entries
             .into_iter()
             .map(|entry| Candidate {

@@ -18,10 +18,11 @@ pub const MAX_PHRASE_CHARS: usize = 20;
 const MAX_PHRASE_WORDS: usize = 6;
 /// What stands in quotation marks or 《》 may be a little longer.
 const MAX_QUOTED_CHARS: usize = 24;
-/// Only this much of an article is searched: keywords of a book-length text come from its beginning.
-const MAX_SEARCHED_CHARS: usize = 20_000;
-/// The most candidates an article may have, by first appearance in title and text.
+/// The most candidates an article may have: those of the title, then those that stand there most often, then those that come
+/// first. An article of five thousand characters has about so many phrases.
 const MAX_CANDIDATES: usize = 4_000;
+/// Phrases that are noted at most; the articles that are analysed have fewer.
+const MAX_NOTED: usize = 60_000;
 
 /// A phrase and the places where it stands.
 #[derive(Debug, Clone)]
@@ -41,7 +42,6 @@ pub fn candidates(
     sentences: &[Span],
     frequency: &DocumentFrequency,
 ) -> Vec<Candidate> {
-    let text = &text[..text.len().min(MAX_SEARCHED_CHARS)];
     let mut found = Found::default();
     let title_units = units(title, Span::new(0, title.len()));
     found.collect(title, &title_units, true, 0);
@@ -53,9 +53,6 @@ pub fn candidates(
     };
     count_units(title, &title_units);
     for (i, sentence) in sentences.iter().enumerate() {
-        if sentence.end > text.len() {
-            break;
-        }
         let units = units(text, *sentence);
         count_units(text, &units);
         found.collect(text, &units, false, i);
