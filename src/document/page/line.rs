@@ -2,6 +2,7 @@
 
 use super::clauses;
 use super::furniture::{self, MAX_FURNITURE_CHARS};
+use super::indents;
 use super::parted::{headed, labelled, noted, sited};
 use super::table::is_table_row;
 use super::wrap::{self, Printed};
@@ -58,7 +59,10 @@ pub(super) const PATTERN_CHARS: usize = 160;
 
 /// The lines of `text` that are not blank.
 pub fn lines(text: &[char]) -> Vec<Line> {
-    let paragraphs = clauses::read_on(text, wrap::unwrapped(text, printed(text)));
+    let printed = printed(text);
+    let mut continues = wrap::continuations(text, &printed);
+    indents::mark(text, &printed, &mut continues);
+    let paragraphs = clauses::read_on(text, wrap::put_together(printed, continues));
     let mut parts = (paragraphs.into_iter())
         .map(|line| Printed {
             span: without_markdown(text, line.span),

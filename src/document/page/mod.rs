@@ -12,6 +12,7 @@ mod columns;
 mod credits;
 mod furniture;
 pub mod headline;
+mod indents;
 mod interleave;
 mod jumps;
 pub mod line;

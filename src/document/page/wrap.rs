@@ -6,11 +6,12 @@
 //! sets paragraphs off: by white space before it, by a blank line; where it does neither, a full stop at the line's end has
 //! to do.
 
-use super::line::{is_enumerated, last_mark};
+use super::line::{PATTERN_CHARS, is_enumerated, last_mark};
 use super::table::is_table_row;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;
-use crate::text::fold::columns;
+use crate::text::dateline::dateline_chars;
+use crate::text::fold::{columns, folded_head};
 
 /// A line as it is printed, or several that a width broke.
 pub(super) struct Printed {
@@ -74,12 +75,6 @@ const TOO_LONG: f32 = 5.0;
 /// That another width begins. Articles of one page may be set in different ones.
 const CHANGE: f32 = 2.5;
 
-/// Lines together with those that go on with them.
-pub(super) fn unwrapped(text: &[char], lines: Vec<Printed>) -> Vec<Printed> {
-    let continues = continuations(text, &lines);
-    put_together(lines, continues)
-}
-
 /// Of each line is said whether it goes on with the one before.
 pub(super) fn put_together(
     lines: Vec<Printed>,
@@ -96,7 +91,7 @@ pub(super) fn put_together(
 }
 
 /// Of each line, whether it goes on with the one before.
-fn continuations(text: &[char], lines: &[Printed]) -> Vec<bool> {
+pub(super) fn continuations(text: &[char], lines: &[Printed]) -> Vec<bool> {
     let mut out = vec![false; lines.len()];
     let read = MEASURES
         .iter()
@@ -252,7 +247,8 @@ impl Wrapped {
             let (above, below) = (upper.span.of(text), lower.span.of(text));
             // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
             let stands_alone = is_list && is_enumerated(below)
-                || stops(above) && !self.is_full(i) && !ends_somehow(below);
+                || stops(above) && !self.is_full(i) && !ends_somehow(below)
+                || opens_report(below);
             let begins = match (indents, spaced) {
                 (true, _) => lower.indent >= INDENT || stands_alone,
                 (_, true) => stands_alone,
@@ -266,6 +262,18 @@ impl Wrapped {
         }
     }
 }
+
+/// `本报讯（记者 …`, below a headline that is as long as the lines.
+fn opens_report(line: &[char]) -> bool {
+    let opens = line
+        .iter()
+        .take(OPENING_CHARS)
+        .any(|c| matches!(c, '讯' | '电' | '（' | '(' | '【'));
+    opens && dateline_chars(&folded_head(line, PATTERN_CHARS)) > 0
+}
+
+/// Where such an opening has its mark.
+const OPENING_CHARS: usize = 24;
 
 /// The place of the least cost, the last of equal ones: that lines are not broken goes before.
 fn cheapest(costs: &[f32]) -> usize {
