@@ -63,6 +63,8 @@ patterns! {
     furniture,
     /// Furniture where other furniture stands beside it or no text above it: dates, addresses.
     beside_furniture,
+    /// How a section of a speech or a notice opens: `一、`, `（二）`.
+    section,
     /// A tag of HTML.
     html_tag,
     /// The beginning of JSON objects.

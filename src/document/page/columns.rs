@@ -4,10 +4,12 @@
 //! are read one after the other, from the left; what has no gutter stays as it is. Everything after works on the text in
 //! reading order; [`Relaid::printed`] leads its places back to the printed text.
 
+use super::furniture::MAX_FURNITURE_CHARS;
 use super::relaid::Relaid;
 use crate::document::Span;
 use crate::document::sentence::line_spans;
-use crate::text::fold::columns;
+use crate::text::fold::{columns, folded_head};
+use crate::text::patterns::PATTERNS;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -64,7 +66,7 @@ fn measured(text: &[char], measure: &Measure) -> Option<(Relaid, usize)> {
     let mut out = Relaid::default();
     let (mut at, mut from, mut aligned) = (0, 0, 0);
     while at < rows.len() {
-        if rows[at].words.len() < 2 || rows[at].too_long {
+        if rows[at].words.len() < 2 || rows[at].stands_across {
             at += 1;
             continue;
         }
@@ -140,7 +142,8 @@ struct Row {
     /// Its line end included.
     line: Span,
     words: Vec<Word>,
-    too_long: bool,
+    /// Too long for a line in columns, or the page's own (`第3版    2024年3月5日    责编 何田`).
+    stands_across: bool,
 }
 
 impl Row {
@@ -170,9 +173,16 @@ impl Row {
                 break;
             }
         }
+        let is_of_page = || {
+            let said = line.trimmed(text).of(text);
+            said.len() <= MAX_FURNITURE_CHARS
+                && PATTERNS
+                    .furniture
+                    .is_match(&folded_head(said, MAX_FURNITURE_CHARS))
+        };
         Self {
             line,
-            too_long: column > MAX_COLUMNS,
+            stands_across: column > MAX_COLUMNS || words.len() > 1 && is_of_page(),
             words,
         }
     }
@@ -254,7 +264,7 @@ impl Region {
             }
             let before = region.blank.clone();
             region.add(row);
-            if row.too_long || region.strips(&rows[start]).is_empty() {
+            if row.stands_across || region.strips(&rows[start]).is_empty() {
                 region.blank = before;
                 break;
             }

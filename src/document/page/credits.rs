@@ -205,11 +205,15 @@ fn bare(printed: &str) -> &str {
     bare
 }
 
-/// A word cut before each role but the first: `记者何田、通讯员林小满`.
+/// A word cut before each role but one that it opens with: `记者何田、通讯员林小满`.
 fn by_role(word: &str) -> Vec<&str> {
-    let roles = PATTERNS.role.find_iter(word).skip(1);
     let mut cuts = vec![0];
-    for role in roles {
+    for (n, role) in PATTERNS.role.find_iter(word).enumerate() {
+        // Before the first stands a paper, or a name from the line above: `记者 何田|通讯员 林小满`.
+        let before: Vec<char> = word[..role.start()].chars().collect();
+        if n == 0 && !are_names(&before) {
+            continue;
+        }
         let above = &word[cuts[cuts.len() - 1]..role.start()];
         let mark = above
             .char_indices()
@@ -286,6 +290,11 @@ mod tests {
         ] {
             assert_eq!(credits(together), ["通讯员林小满", "记者何晓"]);
         }
+        assert_eq!(
+            credits("（记者 林小满通讯员 何晓）"),
+            ["记者 林小满", "通讯员 何晓"]
+        );
+        assert_eq!(credits("东江日报记者 何晓"), ["东江日报记者 何晓"]);
         assert_eq!(credits("□ 何晓（教师）"), ["何晓（教师）"]);
         assert_eq!(credits("责任编辑：何晓"), Vec::<String>::new());
         assert_eq!(credits("2024-01-22 文/本报记者 何晓"), ["本报记者 何晓"]);

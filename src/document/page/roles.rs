@@ -122,7 +122,8 @@ fn in_one_article(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     kinds
 }
 
-/// Somebody talks, or signs a notice; a date of a chronicle, an address, or what stands above a question of an interview.
+/// Somebody talks, or signs a notice; a section of a speech (`一、…`), a date of a chronicle, an address, or what stands above a
+/// question of an interview.
 fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[char]>) -> bool {
     let asks = |line: &Line| {
         PATTERNS
@@ -144,6 +145,10 @@ fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[
             .is_none_or(|below| below.kind == LineKind::Short);
     in_talk
         || signs
+        || i > 0
+            && PATTERNS
+                .section
+                .is_match(&folded_head(lines[i].span.of(text), SPEECH_CHARS))
         || opens_inside(lines[i].span.of(text))
             && !above.is_some_and(|above| above.kind == LineKind::Short)
         || furniture::stands_beside_furniture(lines[i].span.of(text))
