@@ -1,7 +1,8 @@
 //! Blocks in reading order → articles.
 
 use super::credits::{
-    Opening, credits, dateline_alone, inner_credits, noted_down, opening, trailing_credit,
+    Opening, credits, dateline_alone, inner_credits, is_of_a_photo, noted_down, opening,
+    trailing_credit,
 };
 use super::pieces::pieces;
 use super::{Block, BlockKind, line};
@@ -165,7 +166,9 @@ fn push_paragraph<'a>(
     let trailing = trailing_credit(&joined[opening..]);
     // The first dateline is the article's; a later one is of a report inside a report.
     article.dateline = article.dateline.take().or(dateline);
-    article.add_credits(people);
+    if article.byline.is_empty() || !is_of_a_photo(&joined[..opening]) {
+        article.add_credits(people);
+    }
     let end = joined.len() - trailing;
     let inner: Vec<Span> = inner_credits(&joined[opening..end])
         .into_iter()
@@ -196,6 +199,9 @@ fn push_paragraph<'a>(
 
 /// Names who a line that is a credit names, or where and when one that is a dateline.
 fn push_byline(line: &[char], article: &mut Article) {
+    if !article.byline.is_empty() && is_of_a_photo(line) {
+        return;
+    }
     if let Some(opening) = dateline_alone(line) {
         article.dateline = article.dateline.take().or(opening.dateline);
         article.add_credits(opening.credits);
@@ -419,16 +425,29 @@ mod tests {
     }
 
     #[test]
+    fn who_took_a_picture_did_not_write_the_article() {
+        let found = article(&[
+            "本报讯（记者 何田）大桥今天通车。",
+            "（图/记者林小满摄）老街的招牌字迹斑驳。",
+            "市民走上大桥（记者 周默 摄）参观。",
+        ]);
+        assert_eq!(found.byline, ["记者 何田"]);
+        assert!(read(&found).ends_with("市民走上大桥参观。"));
+        let picture = article(&["市民走上大桥。（记者 林小满 摄）"]);
+        assert_eq!(picture.byline, ["记者 林小满"]);
+    }
+
+    #[test]
     fn boilerplate_is_printed_but_not_read() {
         let found = article(&[
             "版权声明：本文归东江日报所有。",
             "大桥今天通车。",
             "图为市民走上大桥。（何晓 摄）",
             "（记者 林小满）",
-            "上一篇：东江水位下降",
+            "免责声明：文中内容仅供参考",
         ]);
         assert_eq!(read(&found), "大桥今天通车。");
-        assert!(printed(&found).starts_with("版权声明") && printed(&found).ends_with("下降"));
+        assert!(printed(&found).starts_with("版权声明") && printed(&found).ends_with("参考"));
         assert_eq!(
             read(&article(&["图为市民走上大桥。"])),
             "图为市民走上大桥。"

@@ -192,6 +192,12 @@ fn without_deed(entry: &str) -> &str {
     entry[..behind.map_or(entry.len(), |deed| deed.start())].trim()
 }
 
+/// Whether a credit is a photographer's alone: of a picture, hardly of the article.
+pub(super) fn is_of_a_photo(credit: &[char]) -> bool {
+    let folded = folded_head(credit, MAX_CREDIT_CHARS);
+    PATTERNS.photo_credit.is_match(&folded) && !folded.contains('文')
+}
+
 /// A credit without the marks and brackets around it; brackets inside stay.
 fn bare(printed: &str) -> &str {
     let is_mark = |c: char| c.is_whitespace() || "■●◎○□▲△▌▍▶◆◇★—|".contains(c);

@@ -199,6 +199,35 @@ mod tests {
     }
 
     #[test]
+    fn a_speech_is_one_article_with_its_speaker() {
+        let page = "在全市招商大会上的讲话\n（2024年6月30日）\n何田\n同志们：\n　　今天召开招商大会，总结去年工作，部署下一阶段任务。\n一、充分认识招商的重要性\n　　招商就是发展。去年全市签约项目三百个，与先进地区相比还有差距。\n二、抓住招商的关键\n　　各县区要拿出清单，逐项落实，年底统一考核。";
+        let text: Vec<char> = page.chars().collect();
+        for layout in [Layout::Auto, Layout::Page] {
+            let articles = split(&text, layout, &NoContinuation).articles;
+            assert_eq!(articles.len(), 1);
+            assert_eq!(articles[0].title, "在全市招商大会上的讲话");
+            assert_eq!(articles[0].byline, ["何田"]);
+            assert!(
+                articles[0]
+                    .text
+                    .iter()
+                    .collect::<String>()
+                    .starts_with("同志们：")
+            );
+        }
+    }
+
+    #[test]
+    fn a_headline_below_a_columns_name_takes_its_place() {
+        let [first, _] = [REPORTS[0], REPORTS[1]];
+        let page = format!(
+            "{}\n{}\n\n读者来信\n不应当这样待客\n编辑同志：\n我是城关镇的一个工人，昨天到百货商店去买一双胶鞋，售货员态度不好。\n希望商店改进服务，对顾客热情一些。",
+            first.0, first.1
+        );
+        assert_eq!(titles(&page), [first.0, "不应当这样待客"]);
+    }
+
+    #[test]
     fn a_columns_name_is_in_no_headline() {
         let [first, second] = [REPORTS[0], REPORTS[1]];
         for column in ["读者来信", "【民生关注】", "今日视点", "简讯"] {

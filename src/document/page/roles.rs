@@ -208,8 +208,20 @@ fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             && opens_run
             && lines[i + 1].span.len() > MAX_COLUMN_CHARS;
         let opens_briefs = PATTERNS.briefs.is_match(&head);
-        if above_headline && (opens_briefs || PATTERNS.column.is_match(&head)) {
+        let is_column = opens_briefs || PATTERNS.column.is_match(&head);
+        // The headline below it may look like a deck of it.
+        let in_its_place = kinds[i] == BlockKind::Headline
+            && opens_run
+            && lines[i + 1].kind == LineKind::Short
+            && lines[i + 1].span.len() > MAX_COLUMN_CHARS / 2
+            && lines
+                .get(i + 2)
+                .is_some_and(|below| below.kind == LineKind::Body);
+        if above_headline && is_column {
             kinds[i] = BlockKind::Furniture;
+        } else if in_its_place && is_column && kinds[i + 1] == BlockKind::Body {
+            kinds[i] = BlockKind::Furniture;
+            kinds[i + 1] = BlockKind::Headline;
         } else if opens_briefs && lines[i + 1].kind == LineKind::Body {
             kinds[i] = BlockKind::Headline;
         }
@@ -222,8 +234,13 @@ const MAX_COLUMN_CHARS: usize = 8;
 /// Who wrote an article, below its headline and above its text, whatever it looks like: `何田`, `东江大学教授 何田`.
 fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     for i in 1..lines.len().saturating_sub(1) {
+        // A speech has its date between: `（2024年6月30日）`.
+        let above = kinds[..i]
+            .iter()
+            .rev()
+            .find(|kind| **kind != BlockKind::Furniture);
         let below_headline =
-            kinds[i - 1] == BlockKind::Headline && lines[i].kind == LineKind::Short;
+            above == Some(&BlockKind::Headline) && lines[i].kind == LineKind::Short;
         let above_text = matches!(kinds[i + 1], BlockKind::Body | BlockKind::Byline);
         if !below_headline || !above_text {
             continue;
