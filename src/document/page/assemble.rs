@@ -190,7 +190,15 @@ fn push_paragraph<'a>(
     article.push_paragraph(text, &pieces, is_heading);
     let start = article.text.len() - joined.len();
     let ends = [Span::new(0, opening), Span::new(end, joined.len())];
-    let asides = ends[..1].iter().chain(&inner).chain(&ends[1..]);
+    // Between two words it stays: they are no phrase.
+    let parts = |credit: &&Span| {
+        let is_word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric());
+        let before = joined[..credit.start].iter().rfind(|c| !c.is_whitespace());
+        let after = joined[credit.end..].iter().find(|c| !c.is_whitespace());
+        !(is_word(before) && is_word(after))
+    };
+    let inner = inner.iter().filter(parts);
+    let asides = ends[..1].iter().chain(inner).chain(&ends[1..]);
     let asides = asides.filter(|aside| !aside.is_empty());
     article
         .asides
@@ -429,10 +437,11 @@ mod tests {
         let found = article(&[
             "本报讯（记者 何田）大桥今天通车。",
             "（图/记者林小满摄）老街的招牌字迹斑驳。",
-            "市民走上大桥（记者 周默 摄）参观。",
+            "市民走上大桥（记者 周默 摄），拍照留念（记者 周默 摄）的很多。",
         ]);
         assert_eq!(found.byline, ["记者 何田"]);
-        assert!(read(&found).ends_with("市民走上大桥参观。"));
+        // Between two words it stays.
+        assert!(read(&found).ends_with("市民走上大桥，拍照留念（记者 周默 摄）的很多。"));
         let picture = article(&["市民走上大桥。（记者 林小满 摄）"]);
         assert_eq!(picture.byline, ["记者 林小满"]);
     }
