@@ -63,7 +63,7 @@ const MAX_SET: usize = 8;
 /// Only the best this many sentences are considered, so that a huge article stays fast.
 const MAX_CONSIDERED: usize = 200;
 
-/// Chooses sentences by `logits`, leaving out near-duplicates, headings and halves of sentences: of up to [`MAX_SET`] those
+/// Chooses sentences by `logits`, leaving out near-duplicates, headings and halves of sentences: of up to eight those
 /// that are best together, of more the best one by one. Returns them in document order.
 pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<SummarySentence> {
     let Sentences {
