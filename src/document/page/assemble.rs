@@ -197,7 +197,15 @@ fn push_paragraph<'a>(
         let after = joined[credit.end..].iter().find(|c| !c.is_whitespace());
         !(is_word(before) && is_word(after))
     };
-    let inner = inner.iter().filter(parts);
+    let mut together: Vec<Span> = Vec::new();
+    for credit in inner {
+        let blank = |from: usize| joined[from..credit.start].iter().all(|c| c.is_whitespace());
+        match together.last_mut() {
+            Some(last) if blank(last.end) => last.end = credit.end,
+            _ => together.push(credit),
+        }
+    }
+    let inner = together.iter().filter(parts);
     let asides = ends[..1].iter().chain(inner).chain(&ends[1..]);
     let asides = asides.filter(|aside| !aside.is_empty());
     article
@@ -437,11 +445,14 @@ mod tests {
         let found = article(&[
             "本报讯（记者 何田）大桥今天通车。",
             "（图/记者林小满摄）老街的招牌字迹斑驳。",
-            "市民走上大桥（记者 周默 摄），拍照留念（记者 周默 摄）的很多。",
+            "市民走上大桥（记者 周默 摄），拍照留念（记者 周默 摄） （记者 何田 摄）的很多。",
         ]);
         assert_eq!(found.byline, ["记者 何田"]);
         // Between two words it stays.
-        assert!(read(&found).ends_with("市民走上大桥，拍照留念（记者 周默 摄）的很多。"));
+        assert!(
+            read(&found)
+                .ends_with("市民走上大桥，拍照留念（记者 周默 摄） （记者 何田 摄）的很多。")
+        );
         let picture = article(&["市民走上大桥。（记者 林小满 摄）"]);
         assert_eq!(picture.byline, ["记者 林小满"]);
     }
