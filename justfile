@@ -25,7 +25,7 @@ train:
 fuzz:
     for target in decode split_page sentences json_lines choices; do \
         mkdir -p fuzz/corpus/$target && \
-        cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/seeds/$target -- -max_total_time=600 -detect_leaks=0 || exit 1; done
+        ASAN_OPTIONS=detect_leaks=0 cargo +nightly fuzz run $target fuzz/corpus/$target fuzz/seeds/$target -- -max_total_time=600 || exit 1; done
 
 # All that wants an NVIDIA GPU: the encoder's test, CPU against GPU with its plot, PyTorch on the same card
 gpu:
