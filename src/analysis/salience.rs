@@ -11,7 +11,6 @@ use std::collections::HashMap;
 pub const FEATURES: usize = 32;
 
 /// Neighbouring characters and how often they stand, with the length of that vector.
-#[derive(Debug, Clone)]
 pub(super) struct Bigrams {
     counts: HashMap<(char, char), u32>,
     norm: f32,

@@ -1,6 +1,6 @@
 //! Where a command writes: not over what it reads, and known to be possible before it computes.
 
-use super::error::{CliError, ExitStatus};
+use super::error::CliError;
 use crate::output::whole;
 use std::path::Path;
 
@@ -15,8 +15,7 @@ pub(super) fn check<'a>(
             .into_iter()
             .find(|input| real(input).as_ref() == Some(&target))
     {
-        let message = format!("{} is an input and would be overwritten", input.display());
-        return Err(CliError::new(ExitStatus::Usage, message).hint("write to another file"));
+        return Err(CliError::would_overwrite(input).hint("write to another file"));
     }
     whole::check(target).map_err(|e| CliError::output(&target.display().to_string(), &e))
 }

@@ -7,6 +7,7 @@ use crate::text::patterns::PATTERNS;
 use regex::Regex;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use std::collections::HashSet;
 
 /// Where and when a report says it was filed: `湖南日报2月17日讯`, `新华社北京9月21日电`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -82,10 +83,13 @@ impl Article {
     /// Adds credits of people who are not named yet, up to a number that no article has.
     pub fn add_credits(&mut self, credits: Vec<String>) {
         for credit in credits {
-            let named = || self.byline.iter().flat_map(|other| credited_names(other));
-            let is_named = credited_names(&credit).all(|name| named().any(|other| other == name));
-            let is_new = !self.byline.contains(&credit) && (self.byline.is_empty() || !is_named);
-            if self.byline.len() < MAX_CREDITS && is_new {
+            if self.byline.len() == MAX_CREDITS {
+                return;
+            }
+            let named = self.byline.iter().flat_map(|other| credited_names(other));
+            let named: HashSet<&str> = named.collect();
+            let is_named = credited_names(&credit).all(|name| named.contains(name));
+            if self.byline.is_empty() || !(is_named || self.byline.contains(&credit)) {
                 self.byline.push(credit);
             }
         }

@@ -19,9 +19,10 @@ pub fn is_html(text: &[char]) -> bool {
 
 /// Whether text looks like JSON, on one line or many.
 pub fn is_json(text: &[char]) -> bool {
-    PATTERNS
-        .json_object
-        .is_match(&text.iter().take(MAX_CHARS).collect::<String>())
+    // Asked of every document: nearly all of them are none.
+    let first = text.iter().find(|c| !c.is_whitespace());
+    let head = || text.iter().take(MAX_CHARS).collect::<String>();
+    matches!(first, Some('{' | '[')) && PATTERNS.json_object.is_match(&head())
 }
 
 /// The words of a heading or of an emphasised line, without what marks it in Markdown: `## 大桥通车`, `**大桥通车**`.

@@ -119,7 +119,7 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
     };
     let mut chosen: Vec<usize> = Vec::new();
     let mut chars = 0;
-    let bags: Vec<OnceCell<Bigrams>> = vec![OnceCell::new(); sentences.len()];
+    let bags: Vec<OnceCell<Bigrams>> = sentences.iter().map(|_| OnceCell::new()).collect();
     let bag = |i: usize| bags[i].get_or_init(|| Bigrams::of(sentences[i].of(folded)));
     let repeats = |a: usize, b: usize| bag(a).cosine(bag(b)) > MAX_SIMILARITY;
     for &i in &order {

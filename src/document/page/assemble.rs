@@ -1,7 +1,7 @@
 //! Blocks in reading order → articles.
 
 use super::credits::{
-    Opening, credits, dateline_alone, inner_credits, is_of_a_photo, noted_down, opening,
+    Opening, credits, dateline_alone, inner_credits, is_of_a_photo, left_out, noted_down, opening,
     trailing_credit,
 };
 use super::pieces::pieces;
@@ -190,23 +190,8 @@ fn push_paragraph<'a>(
     article.push_paragraph(text, &pieces, is_heading);
     let start = article.text.len() - joined.len();
     let ends = [Span::new(0, opening), Span::new(end, joined.len())];
-    // Between two words it stays: they are no phrase.
-    let parts = |credit: &&Span| {
-        let is_word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric());
-        let before = joined[..credit.start].iter().rfind(|c| !c.is_whitespace());
-        let after = joined[credit.end..].iter().find(|c| !c.is_whitespace());
-        !(is_word(before) && is_word(after))
-    };
-    let mut together: Vec<Span> = Vec::new();
-    for credit in inner {
-        let blank = |from: usize| joined[from..credit.start].iter().all(|c| c.is_whitespace());
-        match together.last_mut() {
-            Some(last) if blank(last.end) => last.end = credit.end,
-            _ => together.push(credit),
-        }
-    }
-    let inner = together.iter().filter(parts);
-    let asides = ends[..1].iter().chain(inner).chain(&ends[1..]);
+    let inner = left_out(&joined, inner);
+    let asides = ends[..1].iter().chain(&inner).chain(&ends[1..]);
     let asides = asides.filter(|aside| !aside.is_empty());
     article
         .asides

@@ -4,9 +4,6 @@ use super::line::is_enumerated;
 use super::table::is_table_row;
 use super::wrap::{Printed, ends_somehow, put_together};
 use super::{line, seams};
-use crate::text::dateline::dateline_chars;
-use crate::text::fold::{fold, folded_head};
-use crate::text::patterns::PATTERNS;
 
 /// A longer line is a paragraph, which may be cut in mid-sentence.
 const MAX_CLAUSE_CHARS: usize = 48;
@@ -18,8 +15,6 @@ const MIN_RUN: usize = 2;
 /// Lines of verse are as long as the next ones, and no longer than this.
 const MAX_VERSE_CHARS: usize = 18;
 const MIN_EQUAL_SHARE: f32 = 0.6;
-/// What is looked at on each side of a line's end.
-const SEAM_CHARS: usize = 8;
 
 /// Lines together with those that go on with them.
 pub(super) fn read_on(text: &[char], lines: Vec<Printed>) -> Vec<Printed> {
@@ -80,19 +75,12 @@ fn is_near(above: &Printed, below: &Printed) -> bool {
 fn goes_on(text: &[char], above: &Printed, below: &Printed) -> bool {
     let next = below.span.of(text);
     let is_text = ends_somehow(next) && !is_enumerated(next) && !is_table_row(next);
-    if !is_near(above, below) || !is_text {
-        return false;
-    }
-    let head = folded_head(next, line::PATTERN_CHARS);
-    let patterns = [&PATTERNS.furniture, &PATTERNS.byline];
-    dateline_chars(&head) == 0 && !patterns.iter().any(|pattern| pattern.is_match(&head))
+    is_near(above, below) && is_text && !line::is_apart(next)
 }
 
 fn reads_on(text: &[char], above: &Printed, below: &Printed) -> bool {
-    let (said, next) = (above.span.of(text), below.span.of(text));
-    let left = &said[said.len().saturating_sub(SEAM_CHARS)..];
-    let right = &next[..next.len().min(SEAM_CHARS)];
-    seams::logit(&fold(left), &fold(right)) > 0.0
+    let (left, right) = seams::sides(above.span.of(text), below.span.of(text));
+    seams::logit(&left, &right) > 0.0
 }
 
 /// Whether most lines are as long as those that they go on in.
@@ -106,20 +94,7 @@ fn is_verse(lines: &[Printed]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use crate::document::page::line::lines;
-
-    fn paragraphs(text: &str) -> Vec<String> {
-        let text: Vec<char> = text.chars().collect();
-        let lines = lines(&text).into_iter();
-        lines
-            .map(|line| {
-                line.span
-                    .text(&text)
-                    .replace(['\n', '　'], "")
-                    .replace(r"\n", "")
-            })
-            .collect()
-    }
+    use crate::document::page::line::paragraphs;
 
     #[test]
     fn clauses_on_lines_of_their_own_are_one_paragraph() {

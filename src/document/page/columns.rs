@@ -4,12 +4,11 @@
 //! are read one after the other, from the left; what has no gutter stays as it is. Everything after works on the text in
 //! reading order; [`Relaid::printed`] leads its places back to the printed text.
 
-use super::furniture::MAX_FURNITURE_CHARS;
+use super::furniture::is_furniture;
 use super::relaid::Relaid;
 use crate::document::Span;
 use crate::document::sentence::line_spans;
-use crate::text::fold::{columns, folded_head};
-use crate::text::patterns::PATTERNS;
+use crate::text::fold::columns;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -173,13 +172,7 @@ impl Row {
                 break;
             }
         }
-        let is_of_page = || {
-            let said = line.trimmed(text).of(text);
-            said.len() <= MAX_FURNITURE_CHARS
-                && PATTERNS
-                    .furniture
-                    .is_match(&folded_head(said, MAX_FURNITURE_CHARS))
-        };
+        let is_of_page = || is_furniture(line.trimmed(text).of(text));
         Self {
             line,
             stands_across: column > MAX_COLUMNS || words.len() > 1 && is_of_page(),

@@ -124,6 +124,29 @@ pub(super) fn inner_credits(paragraph: &[char]) -> Vec<Span> {
     out
 }
 
+/// What is not read of credits inside a paragraph: those that stand side by side together, and none between two words, which would
+/// make a phrase without it.
+pub(super) fn left_out(paragraph: &[char], credits: Vec<Span>) -> Vec<Span> {
+    let mut together: Vec<Span> = Vec::new();
+    for credit in credits {
+        let between = |from: usize| &paragraph[from..credit.start];
+        match together.last_mut() {
+            Some(last) if blank(between(last.end)) == between(last.end).len() => {
+                last.end = credit.end;
+            }
+            _ => together.push(credit),
+        }
+    }
+    let printed = |c: &&char| !c.is_whitespace();
+    let is_word = |c: Option<&char>| c.is_some_and(|c| c.is_alphanumeric());
+    together.retain(|credit| {
+        let before = paragraph[..credit.start].iter().rfind(printed);
+        let after = paragraph[credit.end..].iter().find(printed);
+        !(is_word(before) && is_word(after))
+    });
+    together
+}
+
 /// The opening of a line that is a dateline and nothing else.
 pub(super) fn dateline_alone(printed: &[char]) -> Option<Opening> {
     let found = opening(printed);

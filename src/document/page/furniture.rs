@@ -69,6 +69,14 @@ fn is_masthead(line: &[char]) -> bool {
         .is_match(&folded_head(line, PATTERN_CHARS))
 }
 
+/// By its own looks.
+pub(super) fn is_furniture(line: &[char]) -> bool {
+    line.len() <= MAX_FURNITURE_CHARS
+        && PATTERNS
+            .furniture
+            .is_match(&folded_head(line, PATTERN_CHARS))
+}
+
 /// Furniture where other furniture stands beside it, or no text above it.
 pub(super) fn stands_beside_furniture(line: &[char]) -> bool {
     line.len() <= MAX_FURNITURE_CHARS

@@ -8,9 +8,6 @@ use super::seams;
 use super::table::is_table_row;
 use super::wrap::{INDENT, Printed};
 use crate::document::sentence::{is_closing, is_terminal};
-use crate::text::dateline::dateline_chars;
-use crate::text::fold::{fold, folded_head};
-use crate::text::patterns::PATTERNS;
 
 /// Lines of paper are as long: a shorter one is a heading, a longer one a paragraph, which may be cut in mid-sentence.
 const LINE_CHARS: std::ops::RangeInclusive<usize> = 6..=60;
@@ -20,8 +17,6 @@ const MIN_LOGIT: f32 = -1.0;
 const MIN_LOGIT_OF_TEXT: f32 = -3.0;
 /// Paragraphs that are set off, from which on that is how the page prints them.
 const MIN_SET_OFF: usize = 2;
-/// What is looked at on each side of a line's end.
-const SEAM_CHARS: usize = 8;
 
 /// Marks the lines that go on with the one before, beside those that are marked already.
 pub(super) fn mark(text: &[char], lines: &[Printed], continues: &mut [bool]) {
@@ -60,40 +55,24 @@ fn goes_on(text: &[char], above: &Printed, below: &Printed, is_text: bool) -> bo
     } else {
         MIN_LOGIT
     };
-    fits && reads_on(said, next, least) && !is_apart(next)
+    fits && reads_on(said, next, least) && !line::is_apart(next)
 }
 
 fn is_prose(line: &[char]) -> bool {
     line.iter().any(|c| matches!(c, '，' | '。' | '、' | '；'))
 }
 
-/// Begins a report, or is no text at all.
-fn is_apart(next: &[char]) -> bool {
-    let head = folded_head(next, line::PATTERN_CHARS);
-    let patterns = [&PATTERNS.furniture, &PATTERNS.byline];
-    dateline_chars(&head) > 0 || patterns.iter().any(|pattern| pattern.is_match(&head))
-}
-
 fn reads_on(said: &[char], next: &[char], least: f32) -> bool {
     if matches!(said.last(), Some('，' | '、' | ',')) {
         return true;
     }
-    let left = fold(&said[said.len().saturating_sub(SEAM_CHARS)..]);
-    let right = fold(&next[..next.len().min(SEAM_CHARS)]);
+    let (left, right) = seams::sides(said, next);
     seams::word(&left, &right) > 0 || seams::logit(&left, &right) > least
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::document::page::line::lines;
-
-    fn paragraphs(text: &str) -> Vec<String> {
-        let text: Vec<char> = text.chars().collect();
-        let lines = lines(&text).into_iter();
-        lines
-            .map(|line| line.span.text(&text).replace('\n', ""))
-            .collect()
-    }
+    use crate::document::page::line::paragraphs;
 
     #[test]
     fn lines_at_the_edge_go_on_with_a_paragraph_that_is_set_off() {

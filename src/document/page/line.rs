@@ -9,7 +9,7 @@ use super::wrap::{self, Printed};
 use crate::document::Span;
 use crate::document::markup::without_markdown;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
-use crate::text::dateline::opening;
+use crate::text::dateline::{dateline_chars, opening};
 use crate::text::fold::{fold, folded_head, is_han};
 use crate::text::names::are_names;
 use crate::text::patterns::PATTERNS;
@@ -77,6 +77,16 @@ pub fn lines(text: &[char]) -> Vec<Line> {
         .collect();
     furniture::settle(text, &mut lines);
     lines
+}
+
+/// What the lines of a text say, as if nothing had broken them.
+#[cfg(test)]
+pub(super) fn paragraphs(text: &str) -> Vec<String> {
+    let text: Vec<char> = text.chars().collect();
+    let printed = lines(&text).into_iter().map(|line| line.span.text(&text));
+    printed
+        .map(|line| line.replace(['\n', '　'], "").replace(r"\n", ""))
+        .collect()
 }
 
 fn classified(text: &[char], line: Printed) -> Line {
@@ -168,6 +178,13 @@ fn ends_like_prose(line: &[char]) -> bool {
         || narrow
         || ends(line, "。；，、;,")
         || before_bracket.is_some_and(|open| ends(&line[..open], "。"))
+}
+
+/// Begins a report, or is no text at all: what goes on with no line above it.
+pub(super) fn is_apart(line: &[char]) -> bool {
+    let head = folded_head(line, PATTERN_CHARS);
+    let patterns = [&PATTERNS.furniture, &PATTERNS.byline];
+    dateline_chars(&head) > 0 || patterns.iter().any(|pattern| pattern.is_match(&head))
 }
 
 /// Ends the way a finished paragraph ends.

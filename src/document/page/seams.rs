@@ -3,6 +3,7 @@
 //! What an n-gram language model knows of a text's middle, learnt from some twenty million places in news: `内蒙古` goes on
 //! with `自治区`, hardly with `中国`. It costs nothing and errs elsewhere than the encoder, which reads for sense.
 
+use crate::text::fold::fold;
 use crate::text::hash;
 use crate::text::words::word_across;
 
@@ -44,6 +45,13 @@ pub fn logit(left: &[char], right: &[char]) -> f32 {
             hash::row(&gram, ROWS)
         });
     hash::logit(TABLE, rows)
+}
+
+/// What stands on both sides of a line's end, folded, as far as [`logit`] looks.
+pub fn sides(said: &[char], next: &[char]) -> (Vec<char>, Vec<char>) {
+    let left = &said[said.len().saturating_sub(CHARS)..];
+    let right = &next[..next.len().min(CHARS)];
+    (fold(left), fold(right))
 }
 
 /// Characters on each side in which a word across the seam is looked for.

@@ -187,7 +187,7 @@ fn open_content(
     let Options {
         layout, encoding, ..
     } = *job.options;
-    let mut untitled = false;
+    let mut has_unused_title = false;
     let (decoded, sha256, page) = match content {
         Content::Failed(problem) => return Err(problem),
         Content::File(file) => {
@@ -199,8 +199,9 @@ fn open_content(
         Content::Text { document, sha256 } => {
             let decoded = decode::decode(document.text.as_bytes(), Some(UTF_8))?;
             let title = document.title.as_deref().unwrap_or_default();
-            untitled = layout == Layout::Page && !title.trim().is_empty();
-            let page = if title.trim().is_empty() || layout == Layout::Page {
+            let is_titled = !title.trim().is_empty();
+            has_unused_title = is_titled && layout == Layout::Page;
+            let page = if !is_titled || has_unused_title {
                 page::split(&decoded.chars, layout, job.model)
             } else {
                 Page {
@@ -213,7 +214,7 @@ fn open_content(
     };
     let source = source(path, sha256, &decoded);
     let mut brief = header(id, source, &decoded, &page, job.model);
-    if untitled {
+    if has_unused_title {
         let message = "the title is not used: a page has many (--layout page)".to_owned();
         brief
             .warnings
