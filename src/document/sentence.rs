@@ -87,6 +87,10 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
     let mut at = line.start;
     // One pending closing mark per open bracket, and where its quotation began.
     let mut open: Vec<(char, usize)> = Vec::new();
+    // Where full stops are of full width, those of half width stand in names: 史蒂芬.霍金, 首席执行官Dr. Lim. A sentence in Latin
+    // letters has no other.
+    let is_wide = line.of(text).contains(&'。');
+    let has_han = |start: usize, at: usize| text[start..at].iter().copied().any(is_han);
     while at < line.end {
         // Lost blanks end a sentence: they indented a paragraph, or a full stop stands before them.
         if let Some(blanks) = stand_in(text, Span::new(at, line.end)) {
@@ -113,8 +117,8 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
             open.remove(0);
         }
         let ends = is_terminal(c)
-            || is_latin_full_stop(text, line, at - 1)
-            || is_narrow_full_stop(text, line, start, at - 1)
+            || is_latin_full_stop(text, line, at - 1) && !(is_wide && has_han(start, at))
+            || is_narrow_full_stop(text, line, start, at - 1) && !is_wide
             || is_closed_quotation(text, start, at);
         if ends && closes_after(text, line, at, &open) && !goes_on(text, line, at) {
             while at < line.end
@@ -220,10 +224,8 @@ fn is_latin_full_stop(text: &[char], line: Span, at: usize) -> bool {
 fn is_narrow_full_stop(text: &[char], line: Span, start: usize, at: usize) -> bool {
     const MAX_LABEL_CHARS: usize = 4;
     let next = text[at + 1..line.end].first();
-    // Where there are full stops of full width, it stands in a name (史蒂芬.霍金).
     matches!(text[at], '.' | '．')
         && at - start > MAX_LABEL_CHARS
-        && !line.of(text).contains(&'。')
         && (is_han(text[at - 1]) || is_closing(text[at - 1]))
         && next.is_none_or(|&c| {
             is_han(c) || closing_of(c).is_some() || is_closing(c) || matches!(c, '"')
@@ -313,6 +315,16 @@ mod tests {
         assert_eq!(
             split("增长7.2%，J. Smith said so. 完"),
             ["增长7.2%，J. Smith said so.", "完"]
+        );
+        assert_eq!(
+            split(
+                "苹果公司（Apple Inc.）昨天发布新品。He said yes. 首席执行官Dr. Lim在U.S. 市场发布新品。"
+            ),
+            [
+                "苹果公司（Apple Inc.）昨天发布新品。",
+                "He said yes.",
+                "首席执行官Dr. Lim在U.S. 市场发布新品。"
+            ]
         );
     }
 

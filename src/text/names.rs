@@ -36,6 +36,14 @@ pub fn is_author(folded: &[char]) -> bool {
     !is_no_name
 }
 
+/// Whether folded text in brackets says where somebody works and who it is: `（综采二队 何田）`. `（河南 安阳）` is a place.
+pub fn signs_for_a_unit(folded: &[char]) -> bool {
+    let line: String = folded.iter().collect();
+    let found = PATTERNS.unit_signed.captures(&line);
+    let names = found.as_ref().and_then(|found| found.name("unit"));
+    names.is_some_and(|names| !names.as_str().split(|c| !is_han(c)).any(is_word))
+}
+
 /// Whether a name opens with a surname and is as long as names are.
 pub fn opens_with_surname(name: &str) -> bool {
     PATTERNS.names.is_match(name)
@@ -95,6 +103,20 @@ mod tests {
             "二十四节气·立夏",
         ] {
             assert!(!is(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn somebody_may_sign_for_where_he_works() {
+        let signs = |text: &str| signs_for_a_unit(&text.chars().collect::<Vec<_>>());
+        assert!(signs("（综采二队 何田）") && signs("(市一院 何田 主任医师)"));
+        for other in [
+            "（河南 安阳）",
+            "（全体起立 鼓掌）",
+            "（记者手记）",
+            "（何田）",
+        ] {
+            assert!(!signs(other), "{other}");
         }
     }
 

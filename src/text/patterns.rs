@@ -55,6 +55,12 @@ patterns! {
     speech,
     /// Whom a letter or notice addresses: `各有关单位：`.
     salutation,
+    /// The opening of a letter to the editor.
+    letter,
+    /// Who signs below one: `读者 钱女士`.
+    letter_signature,
+    /// Who wrote it and where he works, below a text in brackets: `（综采二队 何田）`.
+    unit_signed,
     /// A byline that credits a photograph.
     photo_credit,
     /// The end of a caption with its credit.

@@ -4,7 +4,7 @@ use super::line;
 use crate::document::{Dateline, Span};
 use crate::text::dateline;
 use crate::text::fold::{fold, folded_head, is_han};
-use crate::text::names::{are_names, credited_names, opens_with_surname};
+use crate::text::names::{are_names, credited_names, opens_with_surname, signs_for_a_unit};
 use crate::text::patterns::PATTERNS;
 
 /// What of a paragraph is looked at for a dateline.
@@ -173,15 +173,17 @@ pub(super) fn noted_down(paragraph: &[char]) -> Vec<String> {
 fn is_byline(printed: &[char]) -> bool {
     let folded = fold(printed);
     let line: String = folded.iter().collect();
-    PATTERNS.byline.is_match(&line) || are_names(&folded)
+    PATTERNS.byline.is_match(&line) || are_names(&folded) || signs_for_a_unit(&folded)
 }
 
 /// The credits of a byline: one entry a role, brackets and marks removed, those of editors and sources left out.
 ///
 /// `（全媒体记者 曹娟 通讯员 陶韬）` → `全媒体记者 曹娟`, `通讯员 陶韬`.
 pub(super) fn credits(printed: &str) -> Vec<String> {
-    let bare = bare(printed);
-    let bare = PATTERNS.reporting.replace(bare, "");
+    let words = printed.split_whitespace();
+    let named: Vec<&str> = words.filter(|word| !word.contains('@')).collect();
+    let named = named.join(" ");
+    let bare = PATTERNS.reporting.replace(bare(&named), "");
     let mut entries: Vec<String> = Vec::new();
     for word in bare.split_whitespace().flat_map(by_role) {
         let chars: Vec<char> = word.chars().collect();

@@ -56,7 +56,9 @@ fn mark_web_tail(text: &[char], lines: &mut [Line]) {
     };
     if let Some(tail) = lines.iter().position(ends_page) {
         let links = lines[tail..].iter_mut();
-        for link in links.take_while(|line| line.kind != LineKind::Body) {
+        let is_text =
+            |line: &&mut Line| line.kind == LineKind::Body && !is_table_row(line.span.of(text));
+        for link in links.take_while(|line| !is_text(line)) {
             link.kind = LineKind::Furniture;
         }
     }

@@ -15,6 +15,7 @@ pub mod headline;
 mod indents;
 mod interleave;
 mod jumps;
+mod letters;
 pub mod line;
 mod parted;
 mod pieces;

@@ -115,6 +115,8 @@ fn in_one_article(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     let prose_follows = lines[first + decks..].iter().any(is_text);
     if (1..=MAX_DECKS).contains(&decks) && prose_follows {
         kinds[first..first + decks].fill(BlockKind::Headline);
+        let end = first + decks;
+        mark_columns(text, &lines[..end], &mut kinds[..end]);
     } else if decks > MAX_DECKS && lines[first + 1].blank_before > 0 {
         // Verse or a list below a title that stands apart.
         kinds[first] = BlockKind::Headline;
@@ -149,12 +151,31 @@ fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[
             && PATTERNS
                 .section
                 .is_match(&folded_head(lines[i].span.of(text), SPEECH_CHARS))
+        || i > 0 && tells_of_what_stands_above(text, lines, i)
         || opens_inside(lines[i].span.of(text))
             && !above.is_some_and(|above| above.kind == LineKind::Short)
         || furniture::stands_beside_furniture(lines[i].span.of(text))
         || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
         || lines.get(i + 1).is_some_and(asks) && (i > 0 && lines[i - 1].kind == LineKind::Body)
 }
+
+/// `关于东江制药`, below a press release of 东江制药: who or what that is, no other article.
+fn tells_of_what_stands_above(text: &[char], lines: &[Line], i: usize) -> bool {
+    let line = lines[i].span;
+    let Some(subject) = line.of(text).strip_prefix(&ABOUT) else {
+        return false;
+    };
+    let above = &text[line.start.saturating_sub(ABOVE_CHARS)..line.start];
+    (2..=MAX_SUBJECT_CHARS).contains(&subject.len())
+        && !subject.contains(&'的')
+        && above.windows(subject.len()).any(|said| said == subject)
+}
+
+const ABOUT: [char; 2] = ['关', '于'];
+/// The name of a company, of a drug.
+const MAX_SUBJECT_CHARS: usize = 16;
+/// What of the text above is searched for it.
+const ABOVE_CHARS: usize = 6000;
 
 /// A line that begins with what only goes on: `，`, `）`, `的，`.
 fn opens_inside(line: &[char]) -> bool {
@@ -204,9 +225,10 @@ fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         }
         let head = folded_head(line, MAX_COLUMN_CHARS);
         let opens_run = i == 0 || kinds[i - 1] != BlockKind::Headline;
-        let above_headline = kinds[i + 1] == BlockKind::Headline
-            && opens_run
-            && lines[i + 1].span.len() > MAX_COLUMN_CHARS;
+        let run = kinds[i + 1..].iter().zip(&lines[i + 1..]);
+        let mut run = run.take_while(|(kind, _)| **kind == BlockKind::Headline);
+        let above_headline =
+            opens_run && run.any(|(_, deck)| deck.span.len() >= MIN_BELOW_COLUMN_CHARS);
         let opens_briefs = PATTERNS.briefs.is_match(&head);
         let is_column = opens_briefs || PATTERNS.column.is_match(&head);
         // The headline below it may look like a deck of it.
@@ -230,6 +252,8 @@ fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
 
 /// What a column is called is no longer.
 const MAX_COLUMN_CHARS: usize = 8;
+/// What stands below may be another column's name where it is shorter.
+const MIN_BELOW_COLUMN_CHARS: usize = 6;
 
 /// Who wrote an article, below its headline and above its text, whatever it looks like: `何田`, `东江大学教授 何田`.
 fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
@@ -311,5 +335,20 @@ mod tests {
             &elsewhere,
             &mut kinds
         ));
+    }
+
+    #[test]
+    fn a_press_release_is_one_article() {
+        let text: Vec<char> = "新闻稿\n即时发布\n\n东江制药新药获批上市 用于治疗花粉过敏\n\n东江制药今天宣布，公司研发的新药获得批准，用于治疗花粉过敏的患者。\n研究显示，患者用药十二周以后，症状明显减轻。\n\n关于花粉过敏\n花粉过敏是一种常见的疾病，春天最多。\n\n关于东江制药\n东江制药成立于2009年，拥有员工一千余人。\n\n媒体联系人：\n何田 传播部\n电话：+86 000 8888 0000\n邮箱：media@djzy.example"
+            .chars()
+            .collect();
+        let lines = line::lines(&text);
+        for layout in [Layout::Auto, Layout::Article] {
+            let kinds = roles(&text, &lines, layout);
+            let of = |kind| kinds.iter().filter(|k| **k == kind).count();
+            assert_eq!((headline_runs(&kinds), kinds[2]), (1, BlockKind::Headline));
+            // Two labels above the title, four lines below.
+            assert_eq!(of(BlockKind::Furniture), 6, "{kinds:?}");
+        }
     }
 }

@@ -3,7 +3,8 @@
 use super::{Continuation, Page};
 use crate::document::page::table::is_table_row;
 use crate::document::page::{BlockKind, line, seams};
-use crate::text::fold::fold;
+use crate::text::fold::{fold, folded_head};
+use crate::text::patterns::PATTERNS;
 use std::collections::HashMap;
 
 /// Characters on each side of a seam that the model reads.
@@ -27,6 +28,8 @@ const MEETING: f32 = 0.5;
 /// Characters on each side of a seam in which marks that come in pairs are looked at: a paragraph, not a line of
 /// megabytes.
 const MARK_CHARS: usize = 4000;
+/// What of a paragraph says that it opens an answer or a section (`问：`, `一、…`).
+const OPENING_CHARS: usize = 16;
 /// The model's logits are certain enough here.
 const MAX_LOGIT: f32 = 12.0;
 
@@ -264,7 +267,10 @@ impl Page<'_> {
         // What stands right below a headline is that article's lead: it continues nothing.
         // Where paragraphs are indented, what is begins one.
         let begins = self.opens_article(right) || self.indents && block.is_indented;
+        let head = folded_head(self.chars(right), OPENING_CHARS);
+        let opens = [&PATTERNS.speech, &PATTERNS.section];
         !begins
+            && !opens.iter().any(|opening| opening.is_match(&head))
             && !block.continues
             && block.dateline_chars == 0
             && !is_table_row(self.chars(right))

@@ -437,6 +437,17 @@ mod tests {
     }
 
     #[test]
+    fn a_question_is_nobodys_rest() {
+        let rest = |rest: &str, known| {
+            let page = PAGE.replace("最长的一座桥梁。", rest);
+            repaired(&page, &Known(known)).0.swap_remove(0)
+        };
+        assert!(rest("最长的一座桥梁。", &[("东江上", "最长的")]).contains("东江上最长"));
+        let asked = rest("问：最长的桥梁有几座？", &[("东江上", "问：")]);
+        assert!(asked.ends_with("东江上"), "{asked}");
+    }
+
+    #[test]
     fn verse_is_left_alone() {
         let poem = "白日依山尽黄河入海流白日依山尽\n欲穷千里目更上一层楼欲穷千里目\n".repeat(4);
         let text: Vec<char> = poem.chars().collect();
