@@ -129,6 +129,13 @@ pub fn schema() -> Schema {
             group(vec![text("text"), number("score"), whole("count")]),
         ),
         list(
+            "duplicates",
+            group(vec![
+                list("span", DataType::Int64),
+                list("of", DataType::Int64),
+            ]),
+        ),
+        list(
             "warnings",
             group(vec![text("kind"), text("message"), list("spans", spans)]),
         ),
@@ -149,6 +156,7 @@ fn rows(record: &Value) -> Vec<Value> {
     put("model", &record["model"]["name"]);
     put("model_digest", &record["model"]["digest"]);
     put("dtype", &record["model"]["dtype"]);
+    put("duplicates", &record["duplicates"]);
     put("warnings", &record["warnings"]);
     let articles = record["articles"].as_array();
     let Some(articles) = articles.filter(|articles| !articles.is_empty()) else {
@@ -195,7 +203,8 @@ mod tests {
     fn an_article_is_a_row_and_so_is_a_failure() {
         let brief = json!({"id": "a", "source": {"path": "a.txt", "sha256": "0", "encoding": "UTF-8", "chars": 9},
             "model": {"name": "news", "digest": "d", "dtype": "f32"},
-            "articles": [{"title": "一", "spans": [[0, 4]], "sector": {"key": "law", "score": 0.5}}, {"title": "二"}], "warnings": []});
+            "articles": [{"title": "一", "spans": [[0, 4]], "sector": {"key": "law", "score": 0.5}}, {"title": "二"}],
+            "duplicates": [{"span": [5, 9], "of": [0, 4]}], "warnings": []});
         let failure = json!({"id": "b", "source": {"path": "b.txt"}, "error": {"kind": "empty", "message": "is empty"}});
         let found = rows(&brief);
         assert_eq!(found.len(), 2);
@@ -203,6 +212,7 @@ mod tests {
             (&found[1]["article"], &found[1]["articles"]),
             (&json!(1), &json!(2))
         );
+        assert_eq!(found[0]["duplicates"], brief["duplicates"]);
         assert_eq!(rows(&failure)[0]["error_kind"], "empty");
         assert_eq!(rows(&json!({"id": "c", "articles": []})).len(), 1);
         let long = "文".repeat(BATCH_TEXT_BYTES / 5);
@@ -219,5 +229,23 @@ mod tests {
         );
         writer.finish().unwrap();
         assert!(out.starts_with(b"PAR1") && out.ends_with(b"PAR1"));
+    }
+
+    #[test]
+    fn every_field_of_a_record_is_in_a_column() {
+        let columns = schema();
+        let schema = crate::output::record::json_schema();
+        let fields = |name: &str| {
+            schema["$defs"][name]["properties"]
+                .as_object()
+                .unwrap()
+                .clone()
+        };
+        let apart = ["schema", "source", "model", "articles"];
+        let brief = fields("Brief").into_iter();
+        let brief = brief.filter(|(name, _)| !apart.contains(&name.as_str()));
+        for (name, _) in brief.chain(fields("ArticleBrief")).chain(fields("Source")) {
+            assert!(columns.field_with_name(&name).is_ok(), "{name}");
+        }
     }
 }
