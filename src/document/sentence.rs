@@ -155,6 +155,10 @@ fn opening(
     if c != '"' {
         return closing_of(c);
     }
+    // It closes a curved one: `“危险"`.
+    if open.iter().any(|&(closing, _)| closing == '”') {
+        return None;
+    }
     let inch = at > line.start && text[at - 1].is_ascii_digit();
     (!inch && open.iter().all(|&(closing, _)| closing != '"')).then_some('"')
 }
@@ -232,8 +236,9 @@ fn is_narrow_full_stop(text: &[char], line: Span, start: usize, at: usize) -> bo
         })
 }
 
+/// Whether `b` closes what `a` would; a straight quotation mark closes a curved one too.
 fn same_mark(a: char, b: char) -> bool {
-    a == b || matches!((a, b), ('）', ')') | (')', '）'))
+    a == b || matches!((a, b), ('）', ')') | (')', '）') | ('”', '"'))
 }
 
 fn push(text: &[char], span: Span, out: &mut Vec<Span>) {

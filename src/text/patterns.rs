@@ -117,6 +117,8 @@ patterns! {
     list_mark,
     /// What hangs in the air where its sentence stands alone: `此外，`.
     opener,
+    /// What a web page asks its reader to do: `点击查看`, `长按二维码`.
+    solicits,
     /// Who said the quotation before it: `种粮大户何田说。`
     attribution,
     /// The first words of a news lead.
@@ -127,6 +129,8 @@ patterns! {
     did_before,
     /// The same behind them: `文/图`, `摄`.
     did_behind,
+    /// A medium, and nothing else.
+    outlet,
     /// What opens a credit for something else: `摄影`, `图/`.
     did_else,
     /// A role in a credit, after a medium or not: `东江日报全媒体记者`.

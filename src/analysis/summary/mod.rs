@@ -88,6 +88,7 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
                 && !is_heading(sentences[i])
                 && can_stand_alone(sentences[i].of(text))
                 && !attributes(article, i)
+                && !solicits(sentences[i].of(folded))
         })
         .collect();
     if order.is_empty() {
@@ -162,9 +163,21 @@ pub fn choose(article: &Sentences<'_>, logits: &[f32], length: Length) -> Vec<Su
 fn leans(sentence: &[char]) -> bool {
     let whole = Span::new(0, sentence.len());
     let said = without_opener(whole, sentence, sentence).of(sentence);
-    let mut openings = LEXICON.leaning.iter().chain(&LEXICON.dangling);
-    openings.any(|opening| said.starts_with(opening))
+    [&LEXICON.leaning, &LEXICON.dangling]
+        .into_iter()
+        .any(|openings| opens_with(said, openings))
 }
+
+/// Whether a sentence (folded) ends in what a web page asks its reader to do: in front of it a lead may have lost its full stop.
+fn solicits(sentence: &[char]) -> bool {
+    let end: String = sentence[sentence.len().saturating_sub(SOLICITING_CHARS)..]
+        .iter()
+        .collect();
+    PATTERNS.solicits.is_match(&end)
+}
+
+/// What of a sentence is its end.
+const SOLICITING_CHARS: usize = 30;
 
 /// `种粮大户何田说。` after a quotation: says nothing without it.
 fn attributes(article: &Sentences<'_>, i: usize) -> bool {
@@ -210,7 +223,18 @@ fn without_opener(sentence: Span, text: &[char], folded: &[char]) -> Span {
     let head = head_of(sentence, folded, OPENER_CHARS);
     let opener = PATTERNS.opener.find(&head);
     let rest = rest_after(&head, opener, sentence, text);
-    if says_something(rest) { rest } else { sentence }
+    // `记者从东江法院获悉，该院…`: what is said of nobody without it.
+    let names_source = opener.is_some_and(|opener| opener.as_str().contains('从'));
+    let refers = names_source && opens_with(rest.of(folded), &LEXICON.dangling);
+    if says_something(rest) && !refers {
+        rest
+    } else {
+        sentence
+    }
+}
+
+fn opens_with(said: &[char], openings: &[Vec<char>]) -> bool {
+    openings.iter().any(|opening| said.starts_with(opening))
 }
 
 /// Enough to stand alone.

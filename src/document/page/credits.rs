@@ -192,7 +192,8 @@ pub(super) fn credits(printed: &str) -> Vec<String> {
             || PATTERNS.credited.is_match(&head)
             || PATTERNS.did_else.is_match(&head);
         match entries.last_mut() {
-            Some(entry) if !opens => {
+            // A medium stands before its people.
+            Some(entry) if !opens || PATTERNS.outlet.is_match(entry) => {
                 entry.push(' ');
                 entry.push_str(word);
             }
@@ -211,7 +212,8 @@ pub(super) fn credits(printed: &str) -> Vec<String> {
 
 /// A credit without what was done: `文/本报记者 何田`, `作者：何田`, `何田 文/图`.
 fn without_deed(entry: &str) -> &str {
-    let before = PATTERNS.did_before.find(entry);
+    let before = PATTERNS.did_before.captures(entry);
+    let before = before.and_then(|found| found.name("deed").or(found.get(0)));
     let entry = &entry[before.map_or(0, |deed| deed.end())..];
     let behind = PATTERNS.did_behind.find(entry);
     entry[..behind.map_or(entry.len(), |deed| deed.start())].trim()
@@ -292,6 +294,10 @@ mod tests {
             ["富小满、何田"]
         );
         assert!(credits("央视网消息（新闻联播）：大桥今天通车。").is_empty());
+        assert_eq!(
+            credits("东江周刊讯(古丽孜依拉 玛丽娜)近日，大桥通车。"),
+            ["古丽孜依拉 玛丽娜"]
+        );
         let opening = opening(&chars("东江网3月5日22时38分讯（记者 何田）大桥今天通车。"));
         assert_eq!(opening.credits, ["记者 何田"]);
     }
@@ -300,6 +306,8 @@ mod tests {
     fn a_paragraph_ends_with_who() {
         let printed = "市民高兴。 （记者 何田）";
         assert_eq!(trailing_credit(&chars(printed)), 8);
+        let filed = chars("市民高兴。\n（东江社北京7月17日电  记者郁田、崟小满）");
+        assert_eq!(trailing_credit(&filed), filed.len() - 5);
         for other in [
             "市民高兴（记者 何田）",
             "市民高兴。（很高兴）",
@@ -327,6 +335,14 @@ mod tests {
         );
         assert_eq!(credits("东江日报记者 何晓"), ["东江日报记者 何晓"]);
         assert_eq!(credits("□ 何晓（教师）"), ["何晓（教师）"]);
+        assert_eq!(
+            credits("（东江晚报   记者 林小满 通讯员 何晓）"),
+            ["东江晚报 记者 林小满", "通讯员 何晓"]
+        );
+        assert_eq!(
+            credits("（综合本报记者林小满、何晓报道）"),
+            ["本报记者林小满、何晓"]
+        );
         assert_eq!(credits("责任编辑：何晓"), Vec::<String>::new());
         assert_eq!(credits("2024-01-22 文/本报记者 何晓"), ["本报记者 何晓"]);
         for (printed, who) in [

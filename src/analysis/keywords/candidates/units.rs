@@ -36,7 +36,8 @@ pub(super) fn key_of(text: &[char]) -> Vec<char> {
 /// `马吉德·拉什德`, `“巴渝工匠杯”`, `（西安）`, `054B型`.
 pub(super) fn units(text: &[char], span: Span) -> Vec<Unit> {
     let slice = span.of(text);
-    let words = names_of_places(slice, verbs_before_numbers(slice, words(slice)));
+    let words = verbs_before_numbers(slice, words(slice));
+    let words = names_of_speakers(slice, names_of_places(slice, words));
     let mut out: Vec<Unit> = Vec::with_capacity(words.len());
     let mut i = 0;
     while i < words.len() {
@@ -148,6 +149,29 @@ fn names_of_places(text: &[char], words: Vec<Word>) -> Vec<Word> {
     out
 }
 
+/// `徐景|和|介绍`: nobody else is named before the verb, so the conjunction is part of the name.
+fn names_of_speakers(text: &[char], words: Vec<Word>) -> Vec<Word> {
+    let says = |word: Option<&Word>| {
+        word.is_some_and(|word| LEXICON.saying.iter().any(|verb| word.span.of(text) == verb))
+    };
+    let mut out: Vec<Word> = Vec::with_capacity(words.len());
+    for (i, word) in words.iter().enumerate() {
+        let joins = matches!(word.span.of(text), ['和' | '与' | '同']);
+        match out.last_mut() {
+            Some(last)
+                if joins
+                    && last.class == WordClass::Person
+                    && last.span.len() == 2
+                    && says(words.get(i + 1)) =>
+            {
+                last.span.end = word.span.end;
+            }
+            _ => out.push(*word),
+        }
+    }
+    out
+}
+
 fn can_open_place(word: &Word) -> bool {
     use WordClass::{Name, Noun, Person, Place};
     (2..=4).contains(&word.span.len()) && matches!(word.class, Place | Person | Noun | Name)
@@ -218,5 +242,7 @@ mod tests {
         assert_eq!(cut("永胜村召开会议")[0], "永胜村");
         assert!(cut("深证成指报12345点").contains(&"成指".to_owned()));
         assert_eq!(cut("三个月"), ["三个", "月"]);
+        assert!(cut("副局长徐景和介绍，大桥通车").contains(&"徐景和".to_owned()));
+        assert!(!cut("徐景和局长介绍，大桥通车").contains(&"徐景和".to_owned()));
     }
 }
