@@ -44,6 +44,17 @@ pub fn signs_for_a_unit(folded: &[char]) -> bool {
     names.is_some_and(|names| !names.as_str().split(|c| !is_han(c)).any(is_word))
 }
 
+/// Whether folded text in brackets at the end of a report may be a signature, pen names too: `（水宣）`, `（溪流）`, but not `（待续）`, `（三天）`.
+pub fn may_sign(folded: &[char]) -> bool {
+    let line: String = folded.iter().collect();
+    let names = PATTERNS.end_signature.captures(&line);
+    let names = names.as_ref().and_then(|found| found.name("who"));
+    names.is_some_and(|names| {
+        let mut names = names.as_str().split_whitespace();
+        names.all(|name| !PATTERNS.genre.is_match(name) && !PATTERNS.no_signature.is_match(name))
+    })
+}
+
 /// Whether a name opens with a surname and is as long as names are.
 pub fn opens_with_surname(name: &str) -> bool {
     PATTERNS.names.is_match(name)

@@ -61,6 +61,10 @@ patterns! {
     letter_signature,
     /// Who wrote it and where he works, below a text in brackets: `（综采二队 何田）`.
     unit_signed,
+    /// Whoever may sign behind a report's last sentence, in brackets: `（水宣）`.
+    end_signature,
+    /// What else stands there: `（待续）`.
+    no_signature,
     /// A byline that credits a photograph.
     photo_credit,
     /// The end of a caption with its credit.
@@ -83,6 +87,8 @@ patterns! {
     closing_jump,
     /// What a web page ends with, at the end of a paragraph: `(责任编辑：林小满)`.
     closing_web,
+    /// Whom to ask and where, behind a paragraph's last sentence: `咨询电话：96388`.
+    particulars,
     /// What else stands behind a web page's last sentence, to the end of its text: credits, declarations, rights.
     end_matter,
     /// A jump line at the beginning of a paragraph.

@@ -5,7 +5,7 @@ use super::credits::{
     trailing_credit,
 };
 use super::pieces::pieces;
-use super::{Block, BlockKind, letters, line};
+use super::{Block, BlockKind, line, signatures};
 use crate::document::{Article, Span};
 use crate::text::fold::{folded_head, is_han};
 use crate::text::patterns::PATTERNS;
@@ -61,7 +61,7 @@ pub fn assemble(text: &[char], blocks: &[Block]) -> Vec<Article> {
     }
     for article in &mut articles {
         article.title = title(text, &article.title_spans, &article.text);
-        letters::sign(article);
+        signatures::sign(article);
         set_boilerplate_aside(article);
     }
     articles

@@ -75,15 +75,41 @@ fn leading_credit(paragraph: &[char]) -> usize {
         .unwrap_or(0)
 }
 
-/// `……。（记者 张三）` at the end of a paragraph: its length with white space before it, 0 when there is none.
+/// `……。（记者 张三）`, `……。 本报记者 张三 摄` at the end of a paragraph: its length with white space before it, 0 when there is none.
 pub(super) fn trailing_credit(paragraph: &[char]) -> usize {
+    match paragraph.last() {
+        Some('）' | ')') => bracketed_credit(paragraph),
+        _ => bare_credit(paragraph),
+    }
+}
+
+/// Behind a paragraph's last sentence, without brackets. Names alone need white space or a mark before them: a paragraph may be cut
+/// behind a name.
+fn bare_credit(paragraph: &[char]) -> usize {
+    let rest = line::after_last_sentence(paragraph);
+    let credit = &rest[blank(rest)..];
+    let is_set_off =
+        credit.len() < rest.len() || line::is_marked(credit) || credit.starts_with(&['—']);
+    let folded = folded_head(credit, MAX_CREDIT_CHARS);
+    let names_somebody = is_set_off || PATTERNS.credited.is_match(&folded);
+    let is_credit = !credit.is_empty()
+        && rest.len() < paragraph.len()
+        && credit.len() <= MAX_BARE_CREDIT_CHARS
+        && names_somebody
+        && is_byline(credit);
+    if is_credit { rest.len() } else { 0 }
+}
+
+/// The longest credit without brackets that is looked for behind a sentence.
+const MAX_BARE_CREDIT_CHARS: usize = 40;
+
+fn bracketed_credit(paragraph: &[char]) -> usize {
     let tail = &paragraph[paragraph.len().saturating_sub(MAX_CREDIT_CHARS)..];
     let open = tail
         .iter()
         .rposition(|c| matches!(c, '（' | '('))
         .map(|at| paragraph.len() - tail.len() + at);
-    let Some(open) = open.filter(|&open| open > 0 && matches!(tail.last(), Some('）' | ')')))
-    else {
+    let Some(open) = open.filter(|&open| open > 0) else {
         return 0;
     };
     let before = &paragraph[..open];

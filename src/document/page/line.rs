@@ -193,6 +193,22 @@ pub fn ends_paragraph(line: &[char]) -> bool {
         .is_some_and(|c| is_terminal(c) || matches!(c, '…' | '：' | ':' | '；' | '.' | '．'))
 }
 
+/// What stands behind the last full stop of a paragraph and the marks that close after it; all of it where there is none.
+pub(super) fn after_last_sentence(paragraph: &[char]) -> &[char] {
+    let stop = paragraph.iter().rposition(|&c| is_terminal(c));
+    let start = stop.map_or(0, |stop| stop + 1);
+    let closing = paragraph[start..].iter().take_while(|&&c| is_closing(c));
+    &paragraph[start + closing.count()..]
+}
+
+/// A sentence and something in brackets behind it, as closes a paragraph: `…通车。（何田）`.
+pub(super) fn ends_in_a_note(line: &[char]) -> bool {
+    let open = line.iter().rposition(|c| matches!(c, '（' | '('));
+    let before = open.and_then(|open| line[..open].iter().rfind(|c| !c.is_whitespace()));
+    matches!(line.last(), Some('）' | ')'))
+        && before.is_some_and(|&c| is_terminal(c) || matches!(c, '”' | '’'))
+}
+
 /// A whole sentence in quotation marks, or one of several clauses that calls or asks: a paragraph, below a headline.
 pub fn is_talk(line: &[char]) -> bool {
     is_quoted_talk(line) || calls(line) && line.contains(&'，')

@@ -156,7 +156,10 @@ fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[
             && !above.is_some_and(|above| above.kind == LineKind::Short)
         || furniture::stands_beside_furniture(lines[i].span.of(text))
         || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
-        || lines.get(i + 1).is_some_and(asks) && (i > 0 && lines[i - 1].kind == LineKind::Body)
+        || lines.get(i + 1).is_some_and(asks)
+            && (i > 0 && lines[i - 1].kind == LineKind::Body)
+            // Where nobody has asked yet, it may open a column of questions.
+            && (lines[i].blank_before == 0 || lines[..i].iter().any(asks))
 }
 
 /// `关于东江制药`, below a press release of 东江制药: who or what that is, no other article.

@@ -6,7 +6,7 @@
 //! sets paragraphs off: by white space before it, by a blank line; where it does neither, a full stop at the line's end has
 //! to do.
 
-use super::line::{PATTERN_CHARS, is_enumerated, last_mark};
+use super::line::{PATTERN_CHARS, ends_in_a_note, is_enumerated, last_mark};
 use super::table::is_table_row;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;
@@ -248,7 +248,8 @@ impl Wrapped {
             // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
             let stands_alone = is_list && is_enumerated(below)
                 || stops(above) && !self.is_full(i) && !ends_somehow(below)
-                || opens_report(below);
+                || opens_report(below)
+                || ends_in_a_note(&printed_to(text, lines, i - 1));
             let begins = match (indents, spaced) {
                 (true, _) => lower.indent >= INDENT || stands_alone,
                 (_, true) => stands_alone,
@@ -261,6 +262,15 @@ impl Wrapped {
                 && !is_table_row(below);
         }
     }
+}
+
+/// A line with the one above it: what stands in brackets at its end may begin there.
+fn printed_to(text: &[char], lines: &[Printed], i: usize) -> Vec<char> {
+    let near = &lines[i.saturating_sub(1)..=i];
+    near.iter()
+        .flat_map(|line| line.span.of(text))
+        .copied()
+        .collect()
 }
 
 /// `本报讯（记者 …`, below a headline that is as long as the lines.

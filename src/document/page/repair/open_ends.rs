@@ -1,6 +1,7 @@
 //! Paragraphs that stop in mid-sentence.
 
-use super::super::line::is_enumerated;
+use super::super::credits::trailing_credit;
+use super::super::line::{after_last_sentence, is_enumerated};
 use super::super::table::is_table_row;
 use super::Page;
 use crate::document::sentence::is_terminal;
@@ -23,7 +24,9 @@ impl Page<'_> {
         let mut open = self.bodies();
         open.retain(|&i| self.chars(i).len() >= MIN_LEFT_CHARS);
         let candidates = open.len() as f32;
-        open.retain(|&i| is_open_end(self.chars(i)) && !self.ends_so(i));
+        open.retain(|&i| {
+            is_open_end(self.chars(i)) && !self.ends_so(i) && !ends_in_particulars(self.chars(i))
+        });
         let many = open.len() > 4 && open.len() as f32 > MAX_OPEN_SHARE * candidates;
         (!many && open.len() <= MAX_OPEN_ENDS).then_some(open)
     }
@@ -54,6 +57,20 @@ impl Page<'_> {
                 .captioned
                 .is_match(&folded_head(tail, CREDIT_CHARS))
     }
+}
+
+/// Behind the last sentence stands who wrote it or whom to ask (`…。 记者 何田`, `…。咨询电话：96388`), or all of it belongs to the
+/// page (`本版内容仅供参考`): nothing goes on.
+fn ends_in_particulars(paragraph: &[char]) -> bool {
+    let rest = after_last_sentence(paragraph);
+    let is_particular = rest.len() <= MAX_NOTE_CHARS
+        && PATTERNS
+            .particulars
+            .is_match(&folded_head(rest, MAX_NOTE_CHARS));
+    let head = folded_head(paragraph, MAX_NOTE_CHARS);
+    // A caption may be cut as any paragraph.
+    let is_the_pages = PATTERNS.boilerplate.is_match(&head) && !PATTERNS.caption.is_match(&head);
+    is_particular || is_the_pages || trailing_credit(paragraph) > 0
 }
 
 /// Where a caption's credit is looked for.
