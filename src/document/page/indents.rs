@@ -6,7 +6,7 @@
 use super::line::{self, is_enumerated};
 use super::seams;
 use super::table::is_table_row;
-use super::wrap::{INDENT, Printed};
+use super::wrap::{INDENT, Printed, is_signed};
 use crate::document::sentence::{is_closing, is_terminal};
 
 /// Lines of paper are as long: a shorter one is a heading, a longer one a paragraph, which may be cut in mid-sentence.
@@ -32,7 +32,8 @@ pub(super) fn mark(text: &[char], lines: &[Printed], continues: &mut [bool]) {
         // A headline has no mark, and a paragraph below that is set off.
         let is_near = |next: &Printed| next.blank_before == 0 && next.indent == 0;
         let is_text = is_prose(below.span.of(text)) || lines.get(i + 1).is_some_and(is_near);
-        continues[i] = goes_on(text, above, below, is_usual && is_text);
+        continues[i] =
+            goes_on(text, above, below, is_usual && is_text) && !is_signed(text, lines, i - 1);
     }
 }
 

@@ -1,6 +1,7 @@
 //! The lines of a page and what can be said of each by its looks; what stands beside it settles the rest (`furniture`).
 
 use super::clauses;
+use super::credits::trailing_credit;
 use super::furniture::{self, MAX_FURNITURE_CHARS};
 use super::indents;
 use super::parted::{headed, labelled, noted, sited};
@@ -178,6 +179,7 @@ fn ends_like_prose(line: &[char]) -> bool {
         || narrow
         || ends(line, "。；，、;,")
         || before_bracket.is_some_and(|open| ends(&line[..open], "。"))
+        || trailing_credit(line) > 0
 }
 
 /// Begins a report, or is no text at all: what goes on with no line above it.

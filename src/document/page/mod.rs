@@ -16,6 +16,7 @@ mod indents;
 mod interleave;
 mod jumps;
 pub mod line;
+mod neighbours;
 mod parted;
 mod pieces;
 mod relaid;

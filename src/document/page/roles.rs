@@ -5,7 +5,7 @@
 
 use super::headline::{self, PageStyle};
 use super::line::{self, Line, LineKind};
-use super::{BlockKind, Layout, furniture, jumps};
+use super::{BlockKind, Layout, furniture, jumps, neighbours};
 use crate::document::Span;
 use crate::text::fold::{fold, folded_head};
 use crate::text::names::{are_names, is_author};
@@ -90,6 +90,7 @@ fn on_a_page(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
         }
     }
     mark_columns(text, lines, &mut kinds);
+    neighbours::settle(text, lines, &mut kinds);
     demote_headlines_without_body(&mut kinds);
     kinds
 }

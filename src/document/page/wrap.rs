@@ -6,7 +6,8 @@
 //! sets paragraphs off: by white space before it, by a blank line; where it does neither, a full stop at the line's end has
 //! to do.
 
-use super::line::{PATTERN_CHARS, ends_in_a_note, is_enumerated, last_mark};
+use super::credits::trailing_credit;
+use super::line::{PATTERN_CHARS, after_last_sentence, ends_in_a_note, is_enumerated, last_mark};
 use super::table::is_table_row;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;
@@ -249,7 +250,7 @@ impl Wrapped {
             let stands_alone = is_list && is_enumerated(below)
                 || stops(above) && !self.is_full(i) && !ends_somehow(below)
                 || opens_report(below)
-                || ends_in_a_note(&printed_to(text, lines, i - 1));
+                || is_signed(text, lines, i - 1);
             let begins = match (indents, spaced) {
                 (true, _) => lower.indent >= INDENT || stands_alone,
                 (_, true) => stands_alone,
@@ -264,13 +265,17 @@ impl Wrapped {
     }
 }
 
-/// A line with the one above it: what stands in brackets at its end may begin there.
-fn printed_to(text: &[char], lines: &[Printed], i: usize) -> Vec<char> {
-    let near = &lines[i.saturating_sub(1)..=i];
-    near.iter()
-        .flat_map(|line| line.span.of(text))
-        .copied()
-        .collect()
+/// Whether a line ends in brackets behind a sentence, or in a credit that is set off: nothing of its paragraph is missing. What
+/// stands in brackets may begin in the line above.
+pub(super) fn is_signed(text: &[char], lines: &[Printed], i: usize) -> bool {
+    let near = lines[i.saturating_sub(1)..=i].iter();
+    let printed: Vec<char> = near.flat_map(|line| line.span.of(text)).copied().collect();
+    let is_set_off = || {
+        after_last_sentence(&printed)
+            .first()
+            .is_some_and(|c| c.is_whitespace())
+    };
+    ends_in_a_note(&printed) || is_set_off() && trailing_credit(&printed) > 0
 }
 
 /// `本报讯（记者 …`, below a headline that is as long as the lines.

@@ -437,6 +437,31 @@ mod tests {
     }
 
     #[test]
+    fn what_ends_in_particulars_is_not_cut() {
+        for particulars in [
+            " 记者 何田",
+            "本报记者 何田 摄",
+            "咨询电话：96388",
+            "报名网址：www.dj.example",
+        ] {
+            let end = format!("食堂的菜品由学生们投票选出，学校食堂每周更换菜品。{particulars}");
+            let page = PAGE
+                .replace("，是东江上\n", "。\n")
+                .replace("食堂的菜品由学生们投票选出，学校食堂每周更换菜品。", &end);
+            let last = particulars.chars().last().unwrap();
+            struct Eager;
+            impl Continuation for Eager {
+                fn scores(&self, pairs: &[(&[char], &[char])]) -> Vec<f32> {
+                    vec![6.0; pairs.len()]
+                }
+            }
+            let (articles, found) = repaired(&page, &Eager);
+            assert!(articles[1].ends_with(last), "{articles:?}");
+            assert!(found.moved.is_empty() && found.open_ends.is_empty());
+        }
+    }
+
+    #[test]
     fn a_question_is_nobodys_rest() {
         let rest = |rest: &str, known| {
             let page = PAGE.replace("最长的一座桥梁。", rest);

@@ -1,0 +1,183 @@
+//! What the lines around a headline say of it, after the trees have looked at each line by itself.
+
+use super::BlockKind;
+use super::credits::trailing_credit;
+use super::line::{Line, LineKind};
+use crate::document::sentence::is_terminal;
+
+/// Paragraphs from which on white space before them says how the page prints paragraphs.
+const MIN_PARAGRAPHS: usize = 4;
+
+/// Puts headlines right that are none among their neighbours, and lines that belong to one.
+pub(super) fn settle(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
+    add_first_decks(text, lines, kinds);
+    demote_set_off(lines, kinds);
+    demote_subheads(text, lines, kinds);
+}
+
+/// What stands between a signed article and a headline is a deck of that headline, however short.
+fn add_first_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
+    for i in 1..lines.len().saturating_sub(1) {
+        let is_above = lines[i].kind == LineKind::Short
+            && kinds[i] == BlockKind::Body
+            && kinds[i + 1] == BlockKind::Headline
+            && lines[i + 1].blank_before == 0;
+        if is_above && is_signed(text, &lines[i - 1]) {
+            kinds[i] = BlockKind::Headline;
+        }
+    }
+}
+
+/// Where paragraphs are set off and headlines stand at the edge, a line that is set off as well is a paragraph: talk, a question.
+fn demote_set_off(lines: &[Line], kinds: &mut [BlockKind]) {
+    let opening: Vec<usize> = (0..lines.len()).filter(|&i| opens_run(kinds, i)).collect();
+    let at_edge = opening.iter().filter(|&&i| !lines[i].is_indented).count();
+    if !is_set_off(lines) || 2 * at_edge <= opening.len() {
+        return;
+    }
+    for i in opening {
+        if i > 0 && lines[i].is_indented && !is_credited(lines, kinds, i) {
+            demote_run(kinds, i);
+        }
+    }
+}
+
+/// Where articles stand apart from each other, or are credited, a heading that does not and is not is inside one; so are headings
+/// that are built alike.
+fn demote_subheads(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
+    let runs: Vec<usize> = (0..lines.len()).filter(|&i| opens_run(kinds, i)).collect();
+    let Some((_, below)) = runs.split_first() else {
+        return;
+    };
+    // An article is not told from the one above by anything but its heading.
+    let is_plain = |&i: &usize| {
+        let is_alone = kinds.get(i + 1) == Some(&BlockKind::Body);
+        is_alone
+            && lines[i].blank_before == 0
+            && kinds[i - 1] == BlockKind::Body
+            && !lines[i].is_indented
+            && !is_credited(lines, kinds, i)
+            && !is_signed(text, &lines[i - 1])
+    };
+    let plain: Vec<usize> = below.iter().copied().filter(is_plain).collect();
+    let mut others = below.iter().filter(|i| !plain.contains(i)).peekable();
+    // Blank lines stand between articles, and nowhere else.
+    let stand_apart = is_set_off(lines)
+        && others.peek().is_some()
+        && others.all(|&i| lines[i].blank_before > 0)
+        && lines.windows(2).all(|two| {
+            two.iter().any(|line| line.kind != LineKind::Body) || two[1].blank_before == 0
+        });
+    let shape = |i: usize| Shape::of(lines[i].span.of(text));
+    let alike = |i: usize| {
+        let at = runs.binary_search(&i).unwrap_or(0);
+        let beside = [runs.get(at + 1), Some(&runs[at - 1])];
+        let mut beside = beside.into_iter().flatten();
+        beside.any(|other| plain.contains(other) && shape(*other).is_like(&shape(i)))
+    };
+    let inside: Vec<usize> = (plain.iter().copied())
+        .filter(|&i| stand_apart || alike(i))
+        .collect();
+    for i in inside {
+        demote_run(kinds, i);
+    }
+}
+
+/// Whether the page sets its paragraphs off from the edge.
+fn is_set_off(lines: &[Line]) -> bool {
+    let bodies = lines.iter().filter(|line| line.kind == LineKind::Body);
+    let (all, set_off) = bodies.fold((0, 0), |(all, set_off), line| {
+        (all + 1, set_off + usize::from(line.is_indented))
+    });
+    all >= MIN_PARAGRAPHS && 5 * set_off >= 4 * all
+}
+
+/// How a heading is built.
+struct Shape {
+    chars: usize,
+    /// Where its first comma or colon stands.
+    mark: Option<(usize, char)>,
+}
+
+impl Shape {
+    fn of(heading: &[char]) -> Self {
+        let is_mark = |c: &char| matches!(c, '，' | '：' | ':' | ',' | ' ' | '\u{3000}');
+        let mark = heading.iter().position(|c| is_mark(c));
+        Self {
+            chars: heading.len(),
+            mark: mark.map(|at| (at, heading[at])),
+        }
+    }
+
+    /// `一辆小巴，跑出一条新路` and `一间冷库，留住一份新鲜`.
+    fn is_like(&self, other: &Self) -> bool {
+        self.mark.is_some() && self.mark == other.mark && self.chars.abs_diff(other.chars) <= 1
+    }
+}
+
+fn opens_run(kinds: &[BlockKind], i: usize) -> bool {
+    kinds[i] == BlockKind::Headline && (i == 0 || kinds[i - 1] != BlockKind::Headline)
+}
+
+/// Whether a dateline or a byline follows a headline.
+fn is_credited(lines: &[Line], kinds: &[BlockKind], i: usize) -> bool {
+    let below = (i..lines.len()).find(|&j| kinds[j] != BlockKind::Headline);
+    below.is_some_and(|j| kinds[j] == BlockKind::Byline || lines[j].dateline_chars > 0)
+}
+
+/// Whether a paragraph ends in who wrote it.
+fn is_signed(text: &[char], line: &Line) -> bool {
+    let printed = line.span.of(text);
+    line.kind == LineKind::Body
+        && (super::line::ends_in_a_note(printed)
+            || printed.last().is_some_and(|&c| !is_terminal(c)) && trailing_credit(printed) > 0)
+}
+
+fn demote_run(kinds: &mut [BlockKind], first: usize) {
+    for kind in &mut kinds[first..] {
+        if *kind != BlockKind::Headline {
+            break;
+        }
+        *kind = BlockKind::Body;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::document::page::{Layout, repair::NoContinuation, split};
+
+    fn titles(page: &str) -> Vec<String> {
+        let text: Vec<char> = page.chars().collect();
+        let articles = split(&text, Layout::Auto, &NoContinuation).articles;
+        articles.into_iter().map(|article| article.title).collect()
+    }
+
+    #[test]
+    fn headings_inside_a_feature_open_no_article() {
+        let page = "山货出山记\n本报记者 何田\n　　清晨六点，雾松乡的山道上已有车灯闪动，何大山把四十斤香菇搬上小巴。\n一辆小巴，跑出一条新路\n　　交通局把农村客运线路改造了一遍，两年来捎带山货一千多吨。\n一间冷库，留住一份新鲜\n　　山货娇贵，离了枝头就掉价。县里建起四十间小型冷库，农户按斤付费。\n东江高铁全线铺轨完成\n　　本报讯（记者 林小满）昨天，东江高速铁路全线铺轨完成，年底开通运营。";
+        let expected = ["山货出山记", "东江高铁全线铺轨完成"];
+        assert_eq!(titles(page), expected);
+        let apart = page
+            .replace("一间冷库，留住一份新鲜", "冷库建到村口")
+            .replace("\n东江高铁", "\n\n东江高铁");
+        assert_eq!(titles(&apart), expected);
+    }
+
+    #[test]
+    fn a_line_that_is_set_off_as_paragraphs_are_is_one() {
+        let page = "借伞\n何田\n　　雨是下午三点下起来的。老周站在修表铺门口，看见站牌下站着一个姑娘，没带伞。\n　　“拿着吧，回头还我。”\n　　姑娘愣了愣：“您认识我？”\n　　“不认识。”老周说，“我女儿也在外地，也不爱带伞。”\n　　姑娘走了，老周回到铺子里，继续修表。一个星期过去，伞没有回来。\n\n戏台\n林小满\n　　河西镇的戏台建在祠堂对面，青砖黛瓦，飞檐翘角。正月里唱大戏，十里八乡的人都来。";
+        assert_eq!(titles(page), ["借伞", "戏台"]);
+    }
+
+    #[test]
+    fn below_a_signature_begins_a_headline() {
+        let page = "我县冬修水利开工过半\n　　县水利局要求各乡镇抢抓晴好天气，\n倒排工期，确保明年3月底前全部完工。（水宣）\n柚子红了\n日子甜了\n本报记者 何田\n　　初冬时节，走进桥头镇杨柳湾村，漫\n山遍野的红心柚挂满枝头，果香扑鼻。";
+        assert_eq!(titles(page), ["我县冬修水利开工过半", "柚子红了 日子甜了"]);
+    }
+
+    #[test]
+    fn a_photographers_credit_ends_its_paragraph() {
+        let page = "面塑课进社区\n　　前天上午，面塑传承人来到望海社区，手把手教居民捏面塑。本报记者 何田 摄\n\n暑期托管班开班\n　　昨天，翠湖社区暑期托管班开班，五十名孩子参加。 记者 林小满";
+        assert_eq!(titles(page), ["面塑课进社区", "暑期托管班开班"]);
+    }
+}
