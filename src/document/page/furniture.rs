@@ -14,6 +14,7 @@ const MAX_LABEL_CHARS: usize = 8;
 /// above all text, or beside other furniture; in the text it is a chronicle's, or closes a notice.
 pub(super) fn settle(text: &[char], lines: &mut [Line]) {
     mark_web_tail(text, lines);
+    mark_page_head(text, lines);
     let is = |line: Option<&Line>, kind| line.is_some_and(|line| line.kind == kind);
     // Twice: what becomes furniture may have others beside it.
     for _ in 0..2 {
@@ -47,6 +48,33 @@ pub(super) fn settle(text: &[char], lines: &mut [Line]) {
         }
     }
 }
+
+/// Lines above the first blank one that a date or a page's number stands among, where below it a headline stands right above its
+/// text: labels, names of papers, addresses, menus.
+fn mark_page_head(text: &[char], lines: &mut [Line]) {
+    let Some(end) = (1..lines.len().min(MAX_HEAD_LINES)).find(|&i| lines[i].blank_before > 0)
+    else {
+        return;
+    };
+    let (head, rest) = lines.split_at_mut(end);
+    let is_dated = head.iter().any(|line| line.kind == LineKind::Furniture);
+    let has_text = |line: &Line| line.span.of(text).iter().any(|c| "。，；".contains(*c));
+    let headline_below = matches!(rest, [title, below, ..]
+        if title.kind == LineKind::Short && below.blank_before == 0);
+    if !is_dated || !headline_below || head.iter().any(has_text) {
+        return;
+    }
+    for line in head {
+        let printed = line.span.of(text);
+        let is_mark = |c: &char| c.is_ascii_alphanumeric() || "：:·•|>".contains(*c);
+        if printed.len() <= MAX_LABEL_CHARS || printed.iter().any(is_mark) {
+            line.kind = LineKind::Furniture;
+        }
+    }
+}
+
+/// The head of a page has fewer lines.
+const MAX_HEAD_LINES: usize = 16;
 
 /// The links and counts below a page of the web, from the line that says so to the next text.
 fn mark_web_tail(text: &[char], lines: &mut [Line]) {
@@ -133,6 +161,8 @@ mod tests {
                 "{head}"
             );
         }
+        let head = "港聞\n二○二三年六月十三日　星期二\n新聞網：www.dj.example\n\n東江大橋通車\n";
+        assert_eq!(shorts(&format!("{head}{body}")), ["東江大橋通車"]);
         let web = format!("东江大桥通车\n{body}\n往期推荐\n东江水位下降\n阅读 10万+");
         assert_eq!(shorts(&web), ["东江大桥通车"]);
         assert_eq!(

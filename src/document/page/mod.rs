@@ -230,6 +230,21 @@ mod tests {
     }
 
     #[test]
+    fn briefs_below_what_they_are_called_have_headlines() {
+        let (title, text) = REPORTS[0];
+        for column in ["\n【读者来电】", "快讯"] {
+            let page = format!(
+                "{title}\n　　{text}\n{column}\n夜里施工吵得睡不着\n家住柳堤街的伍先生：小区旁边的工地每天施工到凌晨1点，孩子睡不好。\n路灯坏了半个月没人修\n家住东门口的孔女士：巷子里三盏路灯坏了半个多月，有老人摔了跤。"
+            );
+            assert_eq!(
+                titles(&page)[..2],
+                [title, "夜里施工吵得睡不着"],
+                "{column}"
+            );
+        }
+    }
+
+    #[test]
     fn a_columns_name_is_in_no_headline() {
         let [first, second] = [REPORTS[0], REPORTS[1]];
         for column in ["读者来信", "【民生关注】", "今日视点", "简讯"] {

@@ -58,6 +58,7 @@ fn demote_subheads(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             && !lines[i].is_indented
             && !is_credited(lines, kinds, i)
             && !is_signed(text, &lines[i - 1])
+            && !is_told_below(text, &lines[i], &lines[i + 1])
     };
     let plain: Vec<usize> = below.iter().copied().filter(is_plain).collect();
     let mut others = below.iter().filter(|i| !plain.contains(i)).peekable();
@@ -91,6 +92,23 @@ fn is_set_off(lines: &[Line]) -> bool {
     });
     all >= MIN_PARAGRAPHS && 5 * set_off >= 4 * all
 }
+
+/// Whether a lead says what its headline says: of a heading's words the text below it repeats few.
+fn is_told_below(text: &[char], heading: &Line, below: &Line) -> bool {
+    let lead = below.without_dateline().of(text);
+    let lead = &lead[..lead.len().min(LEAD_CHARS)];
+    let pairs = heading.span.of(text).windows(2);
+    let (all, told) = pairs.fold((0, 0), |(all, told), pair| {
+        (
+            all + 1,
+            told + usize::from(lead.windows(2).any(|other| other == pair)),
+        )
+    });
+    2 * told >= all
+}
+
+/// What of a text is its lead.
+const LEAD_CHARS: usize = 80;
 
 /// How a heading is built.
 struct Shape {

@@ -248,10 +248,31 @@ fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         } else if in_its_place && is_column && kinds[i + 1] == BlockKind::Body {
             kinds[i] = BlockKind::Furniture;
             kinds[i + 1] = BlockKind::Headline;
+        } else if opens_column(text, lines, i) && kinds[i..i + 2] == [BlockKind::Body; 2] {
+            kinds[i] = BlockKind::Furniture;
+            kinds[i + 1] = BlockKind::Headline;
         } else if opens_briefs && lines[i + 1].kind == LineKind::Body {
             kinds[i] = BlockKind::Headline;
         }
     }
+}
+
+/// `【读者来电】`, apart from the text above, or `快讯`: the short line below it, right above its text, is a headline.
+fn opens_column(text: &[char], lines: &[Line], i: usize) -> bool {
+    let [column, title, below, ..] = &lines[i..] else {
+        return false;
+    };
+    let printed = column.span.of(text);
+    let is_bracketed = matches!(printed, ['【', .., '】']) && column.blank_before > 0;
+    let opens = is_bracketed
+        || PATTERNS
+            .briefs
+            .is_match(&folded_head(printed, MAX_COLUMN_CHARS));
+    opens
+        && title.kind == LineKind::Short
+        && title.blank_before == 0
+        && title.span.len() >= MIN_BELOW_COLUMN_CHARS
+        && below.kind == LineKind::Body
 }
 
 /// What a column is called is no longer.

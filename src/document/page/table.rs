@@ -3,7 +3,7 @@
 /// A longer line is prose, whatever spaces it has.
 const MAX_ROW_CHARS: usize = 120;
 /// A row of a table: four cells or more, numbers in half of them; two or three and a score; three and tabs between them; one
-/// and an amount. It ends where it ends.
+/// and an amount, or a number and an amount. It ends where it ends.
 pub fn is_table_row(line: &[char]) -> bool {
     if line.len() > MAX_ROW_CHARS {
         return false;
@@ -14,13 +14,14 @@ pub fn is_table_row(line: &[char]) -> bool {
     let count = cells.len();
     let numbers = cells
         .iter()
-        .filter(|cell| cell.iter().any(|c| c.is_numeric()));
+        .filter(|cell| cell.iter().any(|c| c.is_numeric()))
+        .count();
     let scored = cells.iter().any(|cell| is_score(cell));
     let priced = cells.last().is_some_and(|cell| is_amount(cell));
-    count >= 4 && 2 * numbers.count() >= count
+    count >= 4 && 2 * numbers >= count
         || (2..=3).contains(&count) && scored
         || count >= 3 && line.contains(&'\t')
-        || count == 2 && priced
+        || (2..=3).contains(&count) && priced && numbers + 1 >= count
 }
 
 /// What the columns of a table are called: three cells or more, above a row.
@@ -36,7 +37,7 @@ fn is_amount(cell: &[char]) -> bool {
         && marks > 0
         && cell
             .iter()
-            .all(|c| c.is_ascii_digit() || ".%％+-,".contains(*c))
+            .all(|c| c.is_ascii_digit() || ".%％+-－−,".contains(*c))
 }
 
 /// `102-98`, `2:1`.
@@ -57,7 +58,12 @@ mod tests {
         let row = |text: &str| is_table_row(&text.chars().collect::<Vec<_>>());
         assert!(row("1 东江海鹰 11 8 1 2 25") && row("碳酸锂 76500 +12.5% -3.2% 10月"));
         assert!(row("东江 102-98 西山") && row("东江　2比1　西山"));
-        assert!(row("92号汽油　　7.02") && row("1\t湖西区\t28") && !row("大桥通车 2023"));
+        assert!(
+            row("92号汽油　　7.02")
+                && row("东安300　　3291.05　　－1.29%")
+                && row("1\t湖西区\t28")
+                && !row("大桥通车 2023")
+        );
         assert!(!row("大 桥 今 天 通 车") && !row("3月5日 大桥通车") && !row("市民走上大桥参观"));
     }
 }

@@ -13,6 +13,7 @@ use crate::document::Span;
 use crate::document::sentence::is_terminal;
 use crate::text::dateline::dateline_chars;
 use crate::text::fold::{columns, folded_head};
+use crate::text::patterns::PATTERNS;
 
 /// A line as it is printed, or several that a width broke.
 pub(super) struct Printed {
@@ -250,6 +251,7 @@ impl Wrapped {
             let stands_alone = is_list && is_enumerated(below)
                 || stops(above) && !self.is_full(i) && !ends_somehow(below)
                 || opens_report(below)
+                || is_credit(below)
                 || is_signed(text, lines, i - 1);
             let begins = match (indents, spaced) {
                 (true, _) => lower.indent >= INDENT || stands_alone,
@@ -277,6 +279,17 @@ pub(super) fn is_signed(text: &[char], lines: &[Printed], i: usize) -> bool {
     };
     ends_in_a_note(&printed) || is_set_off() && trailing_credit(&printed) > 0
 }
+
+/// `文/本报记者 …`, below a headline that is as long as the lines.
+fn is_credit(line: &[char]) -> bool {
+    line.len() <= MAX_CREDIT_CHARS && {
+        let folded = folded_head(line, MAX_CREDIT_CHARS);
+        PATTERNS.credited.is_match(&folded) && PATTERNS.byline.is_match(&folded)
+    }
+}
+
+/// A longer line is no credit.
+const MAX_CREDIT_CHARS: usize = 40;
 
 /// `本报讯（记者 …`, below a headline that is as long as the lines.
 fn opens_report(line: &[char]) -> bool {
