@@ -120,7 +120,7 @@ struct Shape {
 impl Shape {
     fn of(heading: &[char]) -> Self {
         let is_mark = |c: &char| matches!(c, '，' | '：' | ':' | ',' | ' ' | '\u{3000}');
-        let mark = heading.iter().position(|c| is_mark(c));
+        let mark = heading.iter().position(is_mark);
         Self {
             chars: heading.len(),
             mark: mark.map(|at| (at, heading[at])),

@@ -235,20 +235,15 @@ fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             opens_run && run.any(|(_, deck)| deck.span.len() >= MIN_BELOW_COLUMN_CHARS);
         let opens_briefs = PATTERNS.briefs.is_match(&head);
         let is_column = opens_briefs || PATTERNS.column.is_match(&head);
-        // The headline below it may look like a deck of it.
+        // The headline below it may look like a deck of it, or both like text.
         let in_its_place = kinds[i] == BlockKind::Headline
             && opens_run
-            && lines[i + 1].kind == LineKind::Short
-            && lines[i + 1].span.len() > MAX_COLUMN_CHARS / 2
-            && lines
-                .get(i + 2)
-                .is_some_and(|below| below.kind == LineKind::Body);
+            && is_column
+            && stands_above_a_title(lines, i, MAX_COLUMN_CHARS / 2)
+            || kinds[i] == BlockKind::Body && opens_column(text, lines, i);
         if above_headline && is_column {
             kinds[i] = BlockKind::Furniture;
-        } else if in_its_place && is_column && kinds[i + 1] == BlockKind::Body {
-            kinds[i] = BlockKind::Furniture;
-            kinds[i + 1] = BlockKind::Headline;
-        } else if opens_column(text, lines, i) && kinds[i..i + 2] == [BlockKind::Body; 2] {
+        } else if in_its_place && kinds[i + 1] == BlockKind::Body {
             kinds[i] = BlockKind::Furniture;
             kinds[i + 1] = BlockKind::Headline;
         } else if opens_briefs && lines[i + 1].kind == LineKind::Body {
@@ -257,22 +252,24 @@ fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     }
 }
 
+/// A short line, longer than so many characters, and text below it.
+fn stands_above_a_title(lines: &[Line], i: usize, chars: usize) -> bool {
+    matches!(&lines[i + 1..], [title, below, ..]
+        if title.kind == LineKind::Short && title.span.len() > chars && below.kind == LineKind::Body)
+}
+
 /// `【读者来电】`, apart from the text above, or `快讯`: the short line below it, right above its text, is a headline.
 fn opens_column(text: &[char], lines: &[Line], i: usize) -> bool {
-    let [column, title, below, ..] = &lines[i..] else {
-        return false;
-    };
-    let printed = column.span.of(text);
-    let is_bracketed = matches!(printed, ['【', .., '】']) && column.blank_before > 0;
-    let opens = is_bracketed
-        || PATTERNS
+    let printed = lines[i].span.of(text);
+    let is_bracketed = matches!(printed, ['【', .., '】']) && lines[i].blank_before > 0;
+    let is_briefs = || {
+        PATTERNS
             .briefs
-            .is_match(&folded_head(printed, MAX_COLUMN_CHARS));
-    opens
-        && title.kind == LineKind::Short
-        && title.blank_before == 0
-        && title.span.len() >= MIN_BELOW_COLUMN_CHARS
-        && below.kind == LineKind::Body
+            .is_match(&folded_head(printed, MAX_COLUMN_CHARS))
+    };
+    lines[i + 1].blank_before == 0
+        && stands_above_a_title(lines, i, MIN_BELOW_COLUMN_CHARS)
+        && (is_bracketed || is_briefs())
 }
 
 /// What a column is called is no longer.
