@@ -8,6 +8,7 @@ pub mod page;
 mod reading;
 pub mod sentence;
 mod span;
+mod table;
 
 pub use article::{Article, Dateline};
 pub use reading::Reading;

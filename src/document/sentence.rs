@@ -3,6 +3,7 @@
 
 use super::Span;
 use super::blank::{stand_in, written_line_end};
+use super::table::is_table_row;
 use crate::text::fold::is_han;
 
 /// A sentence longer than this is cut at the last clause mark before it: input without a full stop must not
@@ -83,6 +84,10 @@ fn closing_of(c: char) -> Option<char> {
 }
 
 fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
+    if is_row(text, line) {
+        push(text, line, out);
+        return;
+    }
     let mut start = line.start;
     let mut at = line.start;
     // One pending closing mark per open bracket, and where its quotation began.
@@ -142,6 +147,12 @@ fn split_paragraph(text: &[char], line: Span, out: &mut Vec<Span>) {
         }
     }
     push(text, Span::new(start, line.end), out);
+}
+
+/// A row of a table, whatever white space stands between its cells, is one sentence: alone none says anything.
+fn is_row(text: &[char], line: Span) -> bool {
+    let row = line.trimmed(text).of(text);
+    is_table_row(row) && !row.iter().any(|&c| is_terminal(c))
 }
 
 /// The mark that closes what `c`, read at `at`, opens. A straight quotation mark opens when none is open; after a digit
@@ -346,6 +357,15 @@ mod tests {
         );
         assert_eq!(split("一.总则部分.").len(), 1);
         assert_eq!(split("著名物理学家史蒂芬.霍金的塑像落成。").len(), 1);
+    }
+
+    #[test]
+    fn a_row_of_a_table_is_one_sentence() {
+        let row = "东江指数　　　2887.54　　－1.42%";
+        assert_eq!(
+            split(&format!("收盘一览。\n{row}\n1 东江海鹰 11 8 1 2 25")),
+            ["收盘一览。", row, "1 东江海鹰 11 8 1 2 25"]
+        );
     }
 
     #[test]

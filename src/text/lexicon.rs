@@ -17,6 +17,7 @@ struct KeywordLists {
     telling: String,
     place: String,
     counting: String,
+    measure: String,
 }
 
 #[derive(Deserialize)]
@@ -38,6 +39,8 @@ pub struct Lexicon {
     pub place: HashSet<&'static str>,
     /// Verbs that stand before a number: 报, 达.
     pub counting: HashSet<&'static str>,
+    /// What numbers count: 年, 个.
+    pub measure: HashSet<&'static str>,
     /// Sentence openings that refer to the sentence before.
     pub leaning: Vec<Vec<char>>,
     /// More of them, which the model knows nothing of.
@@ -58,6 +61,7 @@ pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
         telling: file.keyword.telling,
         place: words(file.keyword.place).collect(),
         counting: words(file.keyword.counting).collect(),
+        measure: words(file.keyword.measure).collect(),
         leaning: characters(file.sentence.leaning),
         dangling: characters(file.sentence.dangling),
         saying: characters(file.sentence.saying),

@@ -3,6 +3,7 @@
 pub mod candidates;
 
 use crate::document::Span;
+use crate::text::lexicon::LEXICON;
 use candidates::Candidate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -44,6 +45,7 @@ pub fn choose(
         as_printed(article, candidate).is_some()
             && !is_part_of_a_name(article, candidate)
             && !is_a_column(article, candidate)
+            && !is_cut_from_a_number(article, candidate)
     };
     // −∞ is a candidate that nobody looked at.
     let mut order: Vec<usize> = (0..candidates.len())
@@ -119,6 +121,20 @@ fn is_part_of_a_name(article: &Places<'_>, candidate: &Candidate) -> bool {
     places
         .next()
         .is_some_and(|first| first && places.all(|is_part| is_part))
+}
+
+/// Whether a phrase opens with what counts, and a number stands before it everywhere: `年销售额` of `2023年销售额`.
+fn is_cut_from_a_number(article: &Places<'_>, candidate: &Candidate) -> bool {
+    let first = candidate.key.first().map(char::to_string);
+    if !first.is_some_and(|first| LEXICON.measure.contains(first.as_str())) {
+        return false;
+    }
+    let counted =
+        |text: &[char], span: &Span| span.start > 0 && text[span.start - 1].is_ascii_digit();
+    let mut in_title = candidate.in_title.iter();
+    let mut in_text = candidate.in_text.iter();
+    in_title.all(|span| counted(article.folded_title, span))
+        && in_text.all(|span| counted(article.folded_text, span))
 }
 
 /// Whether a phrase stands only in the brackets that close the headline: `人民论坛` of `大桥通车（人民论坛）` is what a column is called.

@@ -1,9 +1,9 @@
 //! Lines that were broken after their clauses, as texts for small screens are: a paragraph is all lines up to its full stop.
 
 use super::line::is_enumerated;
-use super::table::is_table_row;
 use super::wrap::{Printed, ends_somehow, put_together};
 use super::{line, seams};
+use crate::document::table::is_table_row;
 
 /// A longer line is a paragraph, which may be cut in mid-sentence.
 const MAX_CLAUSE_CHARS: usize = 48;

@@ -1,7 +1,7 @@
 //! Lines that are furniture by where they stand: a paper's name, a date, a section above all text, the links below a page of the web.
 
 use super::line::{Line, LineKind, MAX_HEADLINE_CHARS, PATTERN_CHARS};
-use super::table::{heads_table, is_table_row};
+use crate::document::table::{heads_table, is_table_row};
 use crate::text::fold::folded_head;
 use crate::text::patterns::PATTERNS;
 

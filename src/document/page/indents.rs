@@ -5,9 +5,9 @@
 
 use super::line::{self, is_enumerated};
 use super::seams;
-use super::table::is_table_row;
 use super::wrap::{INDENT, Printed, is_signed};
 use crate::document::sentence::{is_closing, is_terminal};
+use crate::document::table::is_table_row;
 
 /// Lines of paper are as long: a shorter one is a heading, a longer one a paragraph, which may be cut in mid-sentence.
 const LINE_CHARS: std::ops::RangeInclusive<usize> = 6..=60;

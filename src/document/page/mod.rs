@@ -26,7 +26,6 @@ mod roles;
 mod seams;
 mod signatures;
 pub mod starts;
-mod table;
 mod titled;
 mod trees;
 mod wrap;

@@ -11,6 +11,7 @@ const MIN_PARAGRAPHS: usize = 4;
 /// Puts headlines right that are none among their neighbours, and lines that belong to one.
 pub(super) fn settle(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     add_first_decks(text, lines, kinds);
+    add_last_decks(lines, kinds);
     demote_set_off(lines, kinds);
     demote_subheads(text, lines, kinds);
 }
@@ -27,6 +28,34 @@ fn add_first_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         }
     }
 }
+
+/// What stands between a headline and the dateline or byline of its text is a deck too.
+fn add_last_decks(lines: &[Line], kinds: &mut [BlockKind]) {
+    for first in 1..lines.len() {
+        if kinds[first - 1] != BlockKind::Headline {
+            continue;
+        }
+        let is_deck = |&i: &usize| {
+            lines[i].kind == LineKind::Short
+                && kinds[i] == BlockKind::Body
+                && lines[i].blank_before == 0
+        };
+        let decks = (first..lines.len())
+            .take(MAX_LAST_DECKS + 1)
+            .take_while(is_deck)
+            .count();
+        let below = first + decks;
+        let is_credited = lines.get(below).is_some_and(|line| {
+            line.blank_before == 0 && (line.dateline_chars > 0 || kinds[below] == BlockKind::Byline)
+        });
+        if decks <= MAX_LAST_DECKS && is_credited {
+            kinds[first..below].fill(BlockKind::Headline);
+        }
+    }
+}
+
+/// More short lines in a row are a list or verse.
+const MAX_LAST_DECKS: usize = 3;
 
 /// Where paragraphs are set off and headlines stand at the edge, a line that is set off as well is a paragraph: talk, a question.
 fn demote_set_off(lines: &[Line], kinds: &mut [BlockKind]) {
@@ -191,6 +220,18 @@ mod tests {
     fn below_a_signature_begins_a_headline() {
         let page = "我县冬修水利开工过半\n　　县水利局要求各乡镇抢抓晴好天气，\n倒排工期，确保明年3月底前全部完工。（水宣）\n柚子红了\n日子甜了\n本报记者 何田\n　　初冬时节，走进桥头镇杨柳湾村，漫\n山遍野的红心柚挂满枝头，果香扑鼻。";
         assert_eq!(titles(page), ["我县冬修水利开工过半", "柚子红了 日子甜了"]);
+    }
+
+    #[test]
+    fn what_stands_above_a_dateline_is_a_deck() {
+        let page = "东江大桥通车\n两岸市民走上大桥\n何田宣布通车　林小满主持\n本报东江3月5日电（记者 周默）东江大桥今天通车，市民走上大桥参观，大桥全长三千米。\n\n青石中学食堂改造\n东江日报3月5日讯（记者 何晓）食堂改造今天完成，学生们走进食堂用餐。";
+        assert_eq!(
+            titles(page),
+            [
+                "东江大桥通车 两岸市民走上大桥 何田宣布通车 林小满主持",
+                "青石中学食堂改造"
+            ]
+        );
     }
 
     #[test]

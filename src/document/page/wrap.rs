@@ -8,9 +8,9 @@
 
 use super::credits::trailing_credit;
 use super::line::{PATTERN_CHARS, after_last_sentence, ends_in_a_note, is_enumerated, last_mark};
-use super::table::is_table_row;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;
+use crate::document::table::is_table_row;
 use crate::text::dateline::dateline_chars;
 use crate::text::fold::{columns, folded_head};
 use crate::text::patterns::PATTERNS;

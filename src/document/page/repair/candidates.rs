@@ -1,8 +1,8 @@
 //! Which fragments may continue which open ends, and what speaks for each pair.
 
 use super::{Continuation, Page};
-use crate::document::page::table::is_table_row;
 use crate::document::page::{BlockKind, line, seams};
+use crate::document::table::is_table_row;
 use crate::text::fold::{fold, folded_head};
 use crate::text::patterns::PATTERNS;
 use std::collections::HashMap;

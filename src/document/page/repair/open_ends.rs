@@ -2,9 +2,9 @@
 
 use super::super::credits::trailing_credit;
 use super::super::line::{after_last_sentence, is_enumerated};
-use super::super::table::is_table_row;
 use super::Page;
 use crate::document::sentence::is_terminal;
+use crate::document::table::is_table_row;
 use crate::text::fold::{fold, folded_head};
 use crate::text::names::are_names;
 use crate::text::patterns::PATTERNS;
