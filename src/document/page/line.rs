@@ -166,8 +166,9 @@ fn ends_like_prose(line: &[char]) -> bool {
     let before_bracket = matches!(line.last(), Some('）' | ')'))
         .then(|| line.iter().rposition(|c| matches!(c, '（' | '(')))
         .flatten();
-    // A colon after a sentence's length announces something (现公告如下：); after a word or two it is a heading's.
-    let announces = line.len() > ANNOUNCING_CHARS && ends(line, "：:");
+    // A colon after a sentence's length or several clauses announces something (现公告如下：); after a word or two it is a heading's.
+    let is_sentence = line.len() > ANNOUNCING_CHARS || line.iter().any(|c| "，？！".contains(*c));
+    let announces = is_sentence && ends(line, "：:");
     // What has a full stop inside and ends in a mark is several sentences; without one it is a cut paragraph's beginning.
     let several = line
         .split_last()

@@ -2,7 +2,7 @@
 
 use super::BlockKind;
 use super::credits::trailing_credit;
-use super::line::{Line, LineKind};
+use super::line::{Line, LineKind, ends_in_a_note, is_enumerated, is_marked};
 use crate::document::sentence::is_terminal;
 
 /// Paragraphs from which on white space before them says how the page prints paragraphs.
@@ -11,7 +11,8 @@ const MIN_PARAGRAPHS: usize = 4;
 /// Puts headlines right that are none among their neighbours, and lines that belong to one.
 pub(super) fn settle(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     add_first_decks(text, lines, kinds);
-    add_last_decks(lines, kinds);
+    add_last_decks(text, lines, kinds);
+    add_marked_alike(text, lines, kinds);
     demote_set_off(lines, kinds);
     demote_subheads(text, lines, kinds);
 }
@@ -30,7 +31,7 @@ fn add_first_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
 }
 
 /// What stands between a headline and the dateline or byline of its text is a deck too.
-fn add_last_decks(lines: &[Line], kinds: &mut [BlockKind]) {
+fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     for first in 1..lines.len() {
         if kinds[first - 1] != BlockKind::Headline {
             continue;
@@ -39,6 +40,7 @@ fn add_last_decks(lines: &[Line], kinds: &mut [BlockKind]) {
             lines[i].kind == LineKind::Short
                 && kinds[i] == BlockKind::Body
                 && lines[i].blank_before == 0
+                && !is_enumerated(lines[i].span.of(text))
         };
         let decks = (first..lines.len())
             .take(MAX_LAST_DECKS + 1)
@@ -56,6 +58,23 @@ fn add_last_decks(lines: &[Line], kinds: &mut [BlockKind]) {
 
 /// More short lines in a row are a list or verse.
 const MAX_LAST_DECKS: usize = 3;
+
+/// Of signed reports whose headlines open with one mark (`▲`), the next one is found too.
+fn add_marked_alike(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
+    let mut mark = None;
+    for i in 1..lines.len().saturating_sub(1) {
+        if opens_run(kinds, i - 1) {
+            mark = lines[i - 1].span.of(text).first().copied();
+        }
+        let printed = lines[i].span.of(text);
+        let is_alike = is_marked(printed) && mark == printed.first().copied();
+        let is_short = lines[i].kind == LineKind::Short && kinds[i] == BlockKind::Body;
+        if is_alike && is_short && kinds[i + 1] == BlockKind::Body && is_signed(text, &lines[i - 1])
+        {
+            kinds[i] = BlockKind::Headline;
+        }
+    }
+}
 
 /// Where paragraphs are set off and headlines stand at the edge, a line that is set off as well is a paragraph: talk, a question.
 fn demote_set_off(lines: &[Line], kinds: &mut [BlockKind]) {
@@ -176,7 +195,7 @@ fn is_credited(lines: &[Line], kinds: &[BlockKind], i: usize) -> bool {
 fn is_signed(text: &[char], line: &Line) -> bool {
     let printed = line.span.of(text);
     line.kind == LineKind::Body
-        && (super::line::ends_in_a_note(printed)
+        && (ends_in_a_note(printed)
             || printed.last().is_some_and(|&c| !is_terminal(c)) && trailing_credit(printed) > 0)
 }
 
@@ -232,6 +251,12 @@ mod tests {
                 "青石中学食堂改造"
             ]
         );
+    }
+
+    #[test]
+    fn reports_under_one_mark_are_told_apart() {
+        let page = "▲古塘镇开展河道清漂\n11月18日，古塘镇组织干部群众120余人，清理松溪河漂浮垃圾9吨。（段江）\n▲县实验小学举行消防演练\n11月20日，县实验小学1300余名师生开展应急疏散演练。（何田）";
+        assert_eq!(titles(page).len(), 2);
     }
 
     #[test]
