@@ -166,8 +166,10 @@ fn opening(
     if c != '"' {
         return closing_of(c);
     }
-    // It closes a curved one: `“危险"`.
-    if open.iter().any(|&(closing, _)| closing == '”') {
+    // It closes a curved one that nothing else does: `“危险"`, but not in `“所谓"危险"”`.
+    let ahead = &text[at + 1..line.end.min(at + 1 + MAX_QUOTATION_CHARS)];
+    let is_open = open.iter().any(|&(closing, _)| closing == '”');
+    if is_open && ahead.iter().find(|c| matches!(c, '“' | '”')) != Some(&'”') {
         return None;
     }
     let inch = at > line.start && text[at - 1].is_ascii_digit();
@@ -319,6 +321,14 @@ mod tests {
         assert_eq!(
             split("他说:\"今年丰收了。明年再来。\"大家鼓掌。"),
             ["他说:\"今年丰收了。明年再来。\"", "大家鼓掌。"]
+        );
+        assert_eq!(
+            split("连连惊呼“危险\"。大家鼓掌。"),
+            ["连连惊呼“危险\"。", "大家鼓掌。"]
+        );
+        assert_eq!(
+            split("他说：“所谓\"低空经济\"，前景很好。”市民鼓掌。论坛举行。").len(),
+            3
         );
         assert_eq!(
             split("增长７．２％，达９．８万亿元。"),

@@ -111,6 +111,8 @@ patterns! {
     briefs,
     /// What stands above the headlines of a column: `读者来信`, `【民生关注】`.
     column,
+    /// What a column is called in which readers call or write.
+    callers,
     /// The opening of a caption.
     caption,
     /// A paragraph that is printed with articles and says nothing of them: rights, risks, subscriptions, captions.

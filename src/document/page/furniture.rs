@@ -61,12 +61,13 @@ fn mark_page_head(text: &[char], lines: &mut [Line]) {
     let has_text = |line: &Line| line.span.of(text).iter().any(|c| "。，；".contains(*c));
     let headline_below = matches!(rest, [title, below, ..]
         if title.kind == LineKind::Short && below.blank_before == 0);
-    if !is_dated || !headline_below || head.iter().any(has_text) {
+    let is_signed = head.iter().any(|line| line.kind == LineKind::Byline);
+    if !is_dated || !headline_below || is_signed || head.iter().any(has_text) {
         return;
     }
     for line in head {
         let printed = line.span.of(text);
-        let is_mark = |c: &char| c.is_ascii_alphanumeric() || "：:·•|>".contains(*c);
+        let is_mark = |c: &char| "·•|>@".contains(*c);
         if printed.len() <= MAX_LABEL_CHARS || printed.iter().any(is_mark) {
             line.kind = LineKind::Furniture;
         }
@@ -83,10 +84,14 @@ fn mark_web_tail(text: &[char], lines: &mut [Line]) {
         line.span.len() <= MAX_HEADLINE_CHARS && PATTERNS.web_tail.is_match(&head)
     };
     if let Some(tail) = lines.iter().position(ends_page) {
-        let links = lines[tail..].iter_mut();
         let is_text =
-            |line: &&mut Line| line.kind == LineKind::Body && !is_table_row(line.span.of(text));
-        for link in links.take_while(|line| !is_text(line)) {
+            |line: &Line| line.kind == LineKind::Body && !is_table_row(line.span.of(text));
+        // Another article, below a form of the page.
+        let is_credited = |line: &Line| line.dateline_chars > 0 || line.kind == LineKind::Byline;
+        let opens = |i: usize| lines.get(i + 1).is_some_and(is_credited);
+        let end = (tail + 1..lines.len()).find(|&i| is_text(&lines[i]) || opens(i));
+        let end = end.unwrap_or(lines.len());
+        for link in &mut lines[tail..end] {
             link.kind = LineKind::Furniture;
         }
     }

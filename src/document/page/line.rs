@@ -180,7 +180,7 @@ fn ends_like_prose(line: &[char]) -> bool {
         || narrow
         || ends(line, "。；，、;,")
         || before_bracket.is_some_and(|open| ends(&line[..open], "。"))
-        || trailing_credit(line) > 0
+        || ends(&line[..line.len() - trailing_credit(line)], "。")
 }
 
 /// Begins a report, or is no text at all: what goes on with no line above it.

@@ -1,7 +1,7 @@
 //! What the lines around a headline say of it, after the trees have looked at each line by itself.
 
 use super::BlockKind;
-use super::credits::trailing_credit;
+use super::credits::{is_of_a_photo, trailing_credit};
 use super::line::{Line, LineKind, ends_in_a_note, is_enumerated, is_marked};
 use crate::document::sentence::is_terminal;
 
@@ -13,7 +13,7 @@ pub(super) fn settle(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     add_first_decks(text, lines, kinds);
     add_last_decks(text, lines, kinds);
     add_marked_alike(text, lines, kinds);
-    demote_set_off(lines, kinds);
+    demote_set_off(text, lines, kinds);
     demote_subheads(text, lines, kinds);
 }
 
@@ -48,7 +48,8 @@ fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             .count();
         let below = first + decks;
         let is_credited = lines.get(below).is_some_and(|line| {
-            line.blank_before == 0 && (line.dateline_chars > 0 || kinds[below] == BlockKind::Byline)
+            let is_byline = kinds[below] == BlockKind::Byline && !is_of_a_photo(line.span.of(text));
+            line.blank_before == 0 && (line.dateline_chars > 0 || is_byline)
         });
         if decks <= MAX_LAST_DECKS && is_credited {
             kinds[first..below].fill(BlockKind::Headline);
@@ -69,22 +70,27 @@ fn add_marked_alike(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         let printed = lines[i].span.of(text);
         let is_alike = is_marked(printed) && mark == printed.first().copied();
         let is_short = lines[i].kind == LineKind::Short && kinds[i] == BlockKind::Body;
-        if is_alike && is_short && kinds[i + 1] == BlockKind::Body && is_signed(text, &lines[i - 1])
-        {
+        let is_above_text = lines[i + 1].kind == LineKind::Body;
+        if is_alike && is_short && is_above_text && is_signed(text, &lines[i - 1]) {
             kinds[i] = BlockKind::Headline;
         }
     }
 }
 
-/// Where paragraphs are set off and headlines stand at the edge, a line that is set off as well is a paragraph: talk, a question.
-fn demote_set_off(lines: &[Line], kinds: &mut [BlockKind]) {
+/// Where paragraphs are set off and headlines stand at the edge, a line that is set off as they are is a paragraph: talk, a question.
+fn demote_set_off(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     let opening: Vec<usize> = (0..lines.len()).filter(|&i| opens_run(kinds, i)).collect();
     let at_edge = opening.iter().filter(|&&i| !lines[i].is_indented).count();
     if !is_set_off(lines) || 2 * at_edge <= opening.len() {
         return;
     }
     for i in opening {
-        if i > 0 && lines[i].is_indented && !is_credited(lines, kinds, i) {
+        let above = lines[..i].iter().rev();
+        let mut above = above.filter(|line| line.kind == LineKind::Body && line.is_indented);
+        let is_as_deep = above
+            .next()
+            .is_some_and(|body| indent(text, body) == indent(text, &lines[i]));
+        if is_as_deep && lines[i].is_indented && !is_credited(lines, kinds, i) {
             demote_run(kinds, i);
         }
     }
@@ -109,27 +115,55 @@ fn demote_subheads(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             && !is_told_below(text, &lines[i], &lines[i + 1])
     };
     let plain: Vec<usize> = below.iter().copied().filter(is_plain).collect();
-    let mut others = below.iter().filter(|i| !plain.contains(i)).peekable();
+    let is_found = |i: &usize| plain.binary_search(i).is_ok();
+    let others: Vec<usize> = below.iter().copied().filter(|i| !is_found(i)).collect();
     // Blank lines stand between articles, and nowhere else.
     let stand_apart = is_set_off(lines)
-        && others.peek().is_some()
-        && others.all(|&i| lines[i].blank_before > 0)
+        && others.iter().all(|&i| lines[i].blank_before > 0)
         && lines.windows(2).all(|two| {
             two.iter().any(|line| line.kind != LineKind::Body) || two[1].blank_before == 0
         });
+    // A feature has its writer below its headline; reports have datelines, or nothing.
+    let has_writer = |run: usize| {
+        let below = (run..lines.len()).find(|&j| kinds[j] != BlockKind::Headline);
+        below.is_some_and(|j| kinds[j] == BlockKind::Byline)
+    };
     let shape = |i: usize| Shape::of(lines[i].span.of(text));
     let alike = |i: usize| {
         let at = runs.binary_search(&i).unwrap_or(0);
         let beside = [runs.get(at + 1), Some(&runs[at - 1])];
         let mut beside = beside.into_iter().flatten();
-        beside.any(|other| plain.contains(other) && shape(*other).is_like(&shape(i)))
+        beside.any(|other| is_found(other) && shape(*other).is_like(&shape(i)))
     };
-    let inside: Vec<usize> = (plain.iter().copied())
-        .filter(|&i| stand_apart || alike(i))
-        .collect();
+    let mut in_feature = false;
+    let mut inside = Vec::new();
+    for &i in &runs {
+        if !is_found(&i) {
+            in_feature = has_writer(i);
+            continue;
+        }
+        let is_inside = match in_feature {
+            true => stand_apart && !others.is_empty() || alike(i),
+            false => stand_apart && others.len() >= MIN_APART,
+        };
+        if is_inside {
+            inside.push(i);
+        }
+    }
     for i in inside {
         demote_run(kinds, i);
     }
+}
+
+/// Headlines with a blank line above, from which on that is how the page prints them.
+const MIN_APART: usize = 2;
+
+/// Characters of white space before a line.
+fn indent(text: &[char], line: &Line) -> usize {
+    let before = text[..line.span.start].iter().rev();
+    before
+        .take_while(|c| matches!(c, ' ' | '\t' | '\u{3000}' | '\u{a0}'))
+        .count()
 }
 
 /// Whether the page sets its paragraphs off from the edge.
@@ -167,7 +201,7 @@ struct Shape {
 
 impl Shape {
     fn of(heading: &[char]) -> Self {
-        let is_mark = |c: &char| matches!(c, '，' | '：' | ':' | ',' | ' ' | '\u{3000}');
+        let is_mark = |c: &char| matches!(c, '，' | ',' | '：' | ':');
         let mark = heading.iter().position(is_mark);
         Self {
             chars: heading.len(),

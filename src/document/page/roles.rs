@@ -73,8 +73,10 @@ fn on_a_page(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     let style = PageStyle::of(text, lines);
     let is_short = |i: usize| lines[i].kind == LineKind::Short;
     let speakers = speakers(text, lines);
+    let first_question = lines.iter().position(|line| is_speech(text, line));
     for i in 0..lines.len() {
-        if !is_short(i) || never_headline(text, lines, i, &speakers) {
+        let asked = first_question.is_some_and(|first| first < i);
+        if !is_short(i) || never_headline(text, lines, i, &speakers, asked) {
             continue;
         }
         // The rest of a credit that was cut (`…讯(记者 林|小满)大桥今天通车`) looks like a headline.
@@ -117,7 +119,9 @@ fn in_one_article(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     if (1..=MAX_DECKS).contains(&decks) && prose_follows {
         kinds[first..first + decks].fill(BlockKind::Headline);
         let end = first + decks;
-        mark_columns(text, &lines[..end], &mut kinds[..end]);
+        if !line::is_marked(lines[first].span.of(text)) {
+            mark_columns(text, &lines[..end], &mut kinds[..end]);
+        }
     } else if decks > MAX_DECKS && lines[first + 1].blank_before > 0 {
         // Verse or a list below a title that stands apart.
         kinds[first] = BlockKind::Headline;
@@ -127,12 +131,14 @@ fn in_one_article(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
 
 /// Somebody talks, or signs a notice; a section of a speech (`一、…`), a date of a chronicle, an address, or what stands above a
 /// question of an interview.
-fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[char]>) -> bool {
-    let asks = |line: &Line| {
-        PATTERNS
-            .speech
-            .is_match(&folded_head(line.span.of(text), SPEECH_CHARS))
-    };
+fn never_headline(
+    text: &[char],
+    lines: &[Line],
+    i: usize,
+    speakers: &HashSet<&[char]>,
+    asked: bool,
+) -> bool {
+    let asks = |line: &Line| is_speech(text, line);
     let is_talk = |line: &Line| line::is_quoted_talk(line.span.of(text));
     let answers = |line: &Line| line.kind == LineKind::Body || is_talk(line);
     let above = i.checked_sub(1).map(|i| &lines[i]);
@@ -160,7 +166,12 @@ fn never_headline(text: &[char], lines: &[Line], i: usize, speakers: &HashSet<&[
         || lines.get(i + 1).is_some_and(asks)
             && (i > 0 && lines[i - 1].kind == LineKind::Body)
             // Where nobody has asked yet, it may open a column of questions.
-            && (lines[i].blank_before == 0 || lines[..i].iter().any(asks))
+            && (lines[i].blank_before == 0 || asked)
+}
+
+fn is_speech(text: &[char], line: &Line) -> bool {
+    let head = folded_head(line.span.of(text), SPEECH_CHARS);
+    PATTERNS.speech.is_match(&head)
 }
 
 /// `关于东江制药`, below a press release of 东江制药: who or what that is, no other article.
@@ -170,13 +181,19 @@ fn tells_of_what_stands_above(text: &[char], lines: &[Line], i: usize) -> bool {
         return false;
     };
     let above = &text[line.start.saturating_sub(ABOVE_CHARS)..line.start];
-    (2..=MAX_SUBJECT_CHARS).contains(&subject.len())
+    // An essay has a writer: `关于父亲`.
+    let is_signed = lines
+        .get(i + 1)
+        .is_some_and(|below| below.kind != LineKind::Body);
+    !is_signed
+        && (MIN_SUBJECT_CHARS..=MAX_SUBJECT_CHARS).contains(&subject.len())
         && !subject.contains(&'的')
         && above.windows(subject.len()).any(|said| said == subject)
 }
 
 const ABOUT: [char; 2] = ['关', '于'];
 /// The name of a company, of a drug.
+const MIN_SUBJECT_CHARS: usize = 3;
 const MAX_SUBJECT_CHARS: usize = 16;
 /// What of the text above is searched for it.
 const ABOVE_CHARS: usize = 6000;
@@ -261,12 +278,10 @@ fn stands_above_a_title(lines: &[Line], i: usize, chars: usize) -> bool {
 /// `【读者来电】`, apart from the text above, or `快讯`: the short line below it, right above its text, is a headline.
 fn opens_column(text: &[char], lines: &[Line], i: usize) -> bool {
     let printed = lines[i].span.of(text);
+    let head = folded_head(printed, MAX_COLUMN_CHARS);
     let is_bracketed = matches!(printed, ['【', .., '】']) && lines[i].blank_before > 0;
-    let is_briefs = || {
-        PATTERNS
-            .briefs
-            .is_match(&folded_head(printed, MAX_COLUMN_CHARS))
-    };
+    let is_bracketed = is_bracketed && PATTERNS.callers.is_match(&head);
+    let is_briefs = || PATTERNS.briefs.is_match(&head);
     lines[i + 1].blank_before == 0
         && stands_above_a_title(lines, i, MIN_BELOW_COLUMN_CHARS)
         && (is_bracketed || is_briefs())
@@ -275,7 +290,7 @@ fn opens_column(text: &[char], lines: &[Line], i: usize) -> bool {
 /// What a column is called is no longer.
 const MAX_COLUMN_CHARS: usize = 8;
 /// What stands below may be another column's name where it is shorter.
-const MIN_BELOW_COLUMN_CHARS: usize = 6;
+const MIN_BELOW_COLUMN_CHARS: usize = 8;
 
 /// Who wrote an article, below its headline and above its text, whatever it looks like: `何田`, `东江大学教授 何田`.
 fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {

@@ -1,6 +1,7 @@
 //! Who signs below a letter to the editor, or behind the last sentence of a report.
 
 use super::line;
+use crate::document::sentence::is_terminal;
 use crate::document::{Article, Span};
 use crate::text::fold::{fold, folded_head};
 use crate::text::names::may_sign;
@@ -36,7 +37,8 @@ fn sign_report(article: &mut Article) {
         .headings
         .last()
         .is_none_or(|heading| heading.end < open);
-    let behind_sentence = line::ends_in_a_note(text) && text[open - 1] != '\n';
+    // Behind a quotation stands whose it is.
+    let behind_sentence = line::ends_in_a_note(text) && is_terminal(text[open - 1]);
     if !(is_last && last_line && behind_sentence && may_sign(&fold(printed))) {
         return;
     }
@@ -49,9 +51,10 @@ fn sign_report(article: &mut Article) {
 
 /// Who wrote a letter (`编辑同志：…`) stands below it: `读者 钱女士`, `东江机械厂 何田`.
 fn sign_letter(article: &mut Article) {
-    let signs = |line: &&Span| {
-        let line = line.of(&article.text);
-        line.len() <= MAX_SIGNATURE_CHARS
+    let signs = |span: &&Span| {
+        let line = span.of(&article.text);
+        span.start > 0
+            && line.len() <= MAX_SIGNATURE_CHARS
             && PATTERNS
                 .letter_signature
                 .is_match(&folded_head(line, MAX_SIGNATURE_CHARS))
@@ -110,6 +113,10 @@ mod tests {
             "（完）",
             "（待续）",
             "（见图）",
+            "（新华社）",
+            "（上图）",
+            "（编者按）",
+            "（含税）",
             "（三天）",
             "（市民的心声）",
             "咨询电话：96388",
