@@ -36,6 +36,26 @@ fn page_text() -> impl Strategy<Value = String> {
         Just(r"今天，\n大桥通车，\n市民高兴。\n".to_owned()),
         Just("（东江日报记者 林小满）".to_owned()),
         Just("水 利 工 程 今 天 开 工 通 车".to_owned()),
+        prop::sample::select(vec![
+            "编辑同志：",
+            "读者报编辑",
+            "：今天去买鞋。",
+            "读者 钱女士",
+            "大桥通车。（水宣）",
+            "大桥通车。 记者 何田",
+            "▲大桥通车",
+            "【读者来电】",
+            "　　大桥今天通车，市民高兴。",
+            "　　谁来种地？",
+            "关于东江大桥",
+            "",
+            "问：通车了吗？",
+            "网友评论",
+            "联系电话：12345678",
+            "东江指数　　　2887.54　　－1.42%",
+            "他说：“危险\"。好。",
+        ])
+        .prop_map(str::to_owned),
         "[“”《》（）(：。！？a-z0-9　 ]{0,30}",
         "\\PC{0,20}",
     ];
@@ -59,7 +79,10 @@ proptest! {
                 rebuilt.extend_from_slice(span.of(&chars));
             }
             prop_assert_eq!(&rebuilt, &article.text);
-            prop_assert!(article.asides.is_sorted() && article.asides.iter().all(|aside| aside.end <= rebuilt.len()));
+            prop_assert!(article.asides.windows(2).all(|two| two[0].end <= two[1].start));
+            prop_assert!(article.asides.iter().all(|aside| !aside.is_empty() && aside.end <= rebuilt.len()));
+            let paragraphs = article.paragraphs();
+            prop_assert!(article.headings.iter().all(|heading| paragraphs.contains(heading)));
             prop_assert_eq!(article.reading().text.len(), article.reading_chars());
             for span in article.spans.iter().chain(&article.title_spans).chain(&article.credit_spans) {
                 prop_assert!(!used[span.start..span.end].contains(&true), "{:?} is used twice", span);
