@@ -50,7 +50,7 @@ pub struct Article {
     /// Places in `text`: paragraphs that are headings, list items or verse.
     pub headings: Vec<Span>,
     /// Places in `text`, in order: datelines and credits that a paragraph opens or ends with, and lines that are a
-    /// credit in brackets or boilerplate, with the line end before them (at the beginning, after them). They are printed,
+    /// credit in brackets, a signature or boilerplate, with the line end before them (at the beginning, after them). They are printed,
     /// not analysed.
     pub asides: Vec<Span>,
 }

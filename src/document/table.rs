@@ -3,7 +3,7 @@
 /// A longer line is prose, whatever spaces it has.
 const MAX_ROW_CHARS: usize = 120;
 /// A row of a table: four cells or more, numbers in half of them; two or three and a score; three and tabs between them; one
-/// and an amount, or a number and an amount. It ends where it ends.
+/// and an amount, perhaps with a number between. It ends where it ends.
 pub fn is_table_row(line: &[char]) -> bool {
     if line.len() > MAX_ROW_CHARS {
         return false;

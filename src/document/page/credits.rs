@@ -202,7 +202,7 @@ fn is_byline(printed: &[char]) -> bool {
     PATTERNS.byline.is_match(&line) || are_names(&folded) || signs_for_a_unit(&folded)
 }
 
-/// The credits of a byline: one entry a role, brackets and marks removed, those of editors and sources left out.
+/// The credits of a byline: one entry a role, brackets, marks and addresses of mail removed, those of editors and sources left out.
 ///
 /// `（全媒体记者 曹娟 通讯员 陶韬）` → `全媒体记者 曹娟`, `通讯员 陶韬`.
 pub(super) fn credits(printed: &str) -> Vec<String> {

@@ -77,7 +77,8 @@ fn mark_page_head(text: &[char], lines: &mut [Line]) {
 /// The head of a page has fewer lines.
 const MAX_HEAD_LINES: usize = 16;
 
-/// The links and counts below a page of the web, from the line that says so to the next text.
+/// The links, counts and comments below a page of the web, whom to ask below a press release: from the line that says so to the next
+/// text or credited headline.
 fn mark_web_tail(text: &[char], lines: &mut [Line]) {
     let ends_page = |line: &Line| {
         let head = folded_head(line.span.of(text), PATTERN_CHARS);

@@ -129,7 +129,7 @@ fn in_one_article(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     kinds
 }
 
-/// Somebody talks, or signs a notice; a section of a speech (`一、…`), a date of a chronicle, an address, or what stands above a
+/// Somebody talks, or signs a notice; a section of a speech (`一、…`) or of a press release (`关于…`), a date of a chronicle, an address, or what stands above a
 /// question of an interview.
 fn never_headline(
     text: &[char],
