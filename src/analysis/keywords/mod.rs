@@ -114,13 +114,19 @@ fn is_part_of_a_name(article: &Places<'_>, candidate: &Candidate) -> bool {
         let mut after = text[span.end..].iter();
         joins(before.next(), before.next()) || joins(after.next(), after.next())
     };
-    let in_title = candidate.in_title.iter();
-    let in_title = in_title.map(|span| is_part(article.folded_title, span));
-    let in_text = candidate.in_text.iter();
-    let mut places = in_title.chain(in_text.map(|span| is_part(article.folded_text, span)));
-    places
-        .next()
-        .is_some_and(|first| first && places.all(|is_part| is_part))
+    everywhere(article, candidate, is_part)
+}
+
+/// Whether something holds at all places of a candidate, of which there is one at least.
+fn everywhere(
+    article: &Places<'_>,
+    candidate: &Candidate,
+    holds: impl Fn(&[char], &Span) -> bool,
+) -> bool {
+    let mut in_title = candidate.in_title.iter();
+    let mut in_text = candidate.in_text.iter();
+    in_title.all(|span| holds(article.folded_title, span))
+        && in_text.all(|span| holds(article.folded_text, span))
 }
 
 /// Whether a phrase opens with what counts, and a number stands before it everywhere: `年销售额` of `2023年销售额`.
@@ -131,10 +137,7 @@ fn is_cut_from_a_number(article: &Places<'_>, candidate: &Candidate) -> bool {
     }
     let counted =
         |text: &[char], span: &Span| span.start > 0 && text[span.start - 1].is_ascii_digit();
-    let mut in_title = candidate.in_title.iter();
-    let mut in_text = candidate.in_text.iter();
-    in_title.all(|span| counted(article.folded_title, span))
-        && in_text.all(|span| counted(article.folded_text, span))
+    everywhere(article, candidate, counted)
 }
 
 /// Whether a phrase stands only in the brackets that close the headline: `人民论坛` of `大桥通车（人民论坛）` is what a column is called.

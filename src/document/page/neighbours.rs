@@ -96,8 +96,8 @@ fn demote_set_off(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     }
 }
 
-/// Where articles stand apart from each other, or are credited, a heading that does not and is not is inside one; so are headings
-/// that are built alike.
+/// A heading that nothing tells from one inside an article is one where articles stand apart and it does not; in a feature, also where
+/// it is built like the one beside it.
 fn demote_subheads(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     let runs: Vec<usize> = (0..lines.len()).filter(|&i| opens_run(kinds, i)).collect();
     let Some((_, below)) = runs.split_first() else {
@@ -124,10 +124,8 @@ fn demote_subheads(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             two.iter().any(|line| line.kind != LineKind::Body) || two[1].blank_before == 0
         });
     // A feature has its writer below its headline; reports have datelines, or nothing.
-    let has_writer = |run: usize| {
-        let below = (run..lines.len()).find(|&j| kinds[j] != BlockKind::Headline);
-        below.is_some_and(|j| kinds[j] == BlockKind::Byline)
-    };
+    let has_writer =
+        |run: usize| below_run(kinds, run).is_some_and(|j| kinds[j] == BlockKind::Byline);
     let shape = |i: usize| Shape::of(lines[i].span.of(text));
     let alike = |i: usize| {
         let at = runs.binary_search(&i).unwrap_or(0);
@@ -215,14 +213,20 @@ impl Shape {
     }
 }
 
-fn opens_run(kinds: &[BlockKind], i: usize) -> bool {
+/// Whether a line is the first one of a headline.
+pub(super) fn opens_run(kinds: &[BlockKind], i: usize) -> bool {
     kinds[i] == BlockKind::Headline && (i == 0 || kinds[i - 1] != BlockKind::Headline)
+}
+
+/// What stands below the headline that line `i` is of.
+fn below_run(kinds: &[BlockKind], i: usize) -> Option<usize> {
+    (i..kinds.len()).find(|&j| kinds[j] != BlockKind::Headline)
 }
 
 /// Whether a dateline or a byline follows a headline.
 fn is_credited(lines: &[Line], kinds: &[BlockKind], i: usize) -> bool {
-    let below = (i..lines.len()).find(|&j| kinds[j] != BlockKind::Headline);
-    below.is_some_and(|j| kinds[j] == BlockKind::Byline || lines[j].dateline_chars > 0)
+    below_run(kinds, i)
+        .is_some_and(|j| kinds[j] == BlockKind::Byline || lines[j].dateline_chars > 0)
 }
 
 /// Whether a paragraph ends in who wrote it.

@@ -253,11 +253,12 @@ fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         let opens_briefs = PATTERNS.briefs.is_match(&head);
         let is_column = opens_briefs || PATTERNS.column.is_match(&head);
         // The headline below it may look like a deck of it, or both like text.
-        let in_its_place = kinds[i] == BlockKind::Headline
-            && opens_run
-            && is_column
-            && stands_above_a_title(lines, i, MAX_COLUMN_CHARS / 2)
-            || kinds[i] == BlockKind::Body && opens_column(text, lines, i);
+        let in_its_place = match kinds[i] {
+            BlockKind::Headline => {
+                opens_run && is_column && stands_above_a_title(lines, i, MAX_COLUMN_CHARS / 2)
+            }
+            kind => kind == BlockKind::Body && opens_column(text, lines, i),
+        };
         if above_headline && is_column {
             kinds[i] = BlockKind::Furniture;
         } else if in_its_place && kinds[i + 1] == BlockKind::Body {
@@ -319,10 +320,9 @@ fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
 }
 
 fn headline_runs(kinds: &[BlockKind]) -> usize {
-    let open = |i: usize| {
-        kinds[i] == BlockKind::Headline && (i == 0 || kinds[i - 1] != BlockKind::Headline)
-    };
-    (0..kinds.len()).filter(|&i| open(i)).count()
+    (0..kinds.len())
+        .filter(|&i| neighbours::opens_run(kinds, i))
+        .count()
 }
 
 /// A headline at the end of the page, with nothing below it, belongs to the text above.

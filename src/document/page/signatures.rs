@@ -1,5 +1,6 @@
 //! Who signs below a letter to the editor, or behind the last sentence of a report.
 
+use super::assemble::on_one_line;
 use super::line;
 use crate::document::sentence::is_terminal;
 use crate::document::{Article, Span};
@@ -43,9 +44,8 @@ fn sign_report(article: &mut Article) {
         return;
     }
     let bare: String = printed[1..printed.len() - 1].iter().collect();
-    let names: Vec<&str> = bare.split_whitespace().collect();
     let aside = Span::new(open, text.len());
-    article.add_credits(vec![names.join(" ")]);
+    article.add_credits(vec![on_one_line(&bare)]);
     article.asides.push(aside);
 }
 
@@ -62,9 +62,7 @@ fn sign_letter(article: &mut Article) {
     let Some(&line) = article.headings.iter().rfind(signs) else {
         return;
     };
-    let words = line.text(&article.text);
-    let words: Vec<&str> = words.split_whitespace().collect();
-    article.add_credits(vec![words.join(" ")]);
+    article.add_credits(vec![on_one_line(&line.text(&article.text))]);
     article.headings.retain(|heading| *heading != line);
     // With the line end before it: nothing is left of the line where it is left out.
     article.asides.push(Span::new(line.start - 1, line.end));
@@ -72,12 +70,9 @@ fn sign_letter(article: &mut Article) {
 }
 
 fn is_letter(article: &Article) -> bool {
-    // The signature stands below text.
-    let first = article.paragraph_starts.len() > 1;
-    first
-        && PATTERNS
-            .letter
-            .is_match(&folded_head(&article.text, SALUTATION_CHARS))
+    PATTERNS
+        .letter
+        .is_match(&folded_head(&article.text, SALUTATION_CHARS))
 }
 
 #[cfg(test)]
