@@ -6,6 +6,7 @@ use super::printer::Printer;
 use super::session;
 use super::targets;
 use crate::document::decode::decode;
+use crate::document::path_text;
 use crate::output::json;
 use crate::output::record::{Brief, Record};
 use crate::output::whole;
@@ -20,7 +21,7 @@ use std::time::Instant;
 const MAX_SMALL_TEXT: usize = 1 << 18;
 
 pub(super) fn run(args: &SummarizeArgs, printer: &Printer) -> Result<(), CliError> {
-    let path = args.input.to_string_lossy();
+    let path = path_text(&args.input);
     if let Some(output) = file_of(args) {
         let taxonomy = args.model.sectors.iter();
         targets::check(output, taxonomy.chain([&args.input]).map(PathBuf::as_path))?;
@@ -76,7 +77,7 @@ fn write(args: &SummarizeArgs, brief: Brief, printer: &Printer) -> Result<(), Cl
 
 /// Reads an input whole, up to a limit; never more than the limit is held in memory.
 fn read(path: &Path, max_bytes: u64) -> Result<Vec<u8>, CliError> {
-    let name = path.to_string_lossy();
+    let name = path_text(path);
     let unreadable = |e: std::io::Error| CliError::unreadable(&name, &e);
     let reader: Box<dyn Read> = if path.as_os_str() == "-" {
         Box::new(std::io::stdin().lock())

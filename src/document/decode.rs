@@ -29,6 +29,11 @@ pub enum DecodeError {
         encoding: &'static str,
         share: usize,
     },
+    #[error("is {found}, not {forced} (no encoding need be named: it is found out)")]
+    OtherEncoding {
+        forced: &'static str,
+        found: &'static str,
+    },
 }
 
 /// File types people hand over by mistake, by their first bytes.
@@ -85,6 +90,12 @@ pub fn decode(bytes: &[u8], forced: Option<&'static Encoding>) -> Result<Decoded
         (Some(encoding), _) => (encoding, bytes),
         (None, None) => (detect(bytes), bytes),
     };
+    if let Some(found) = forced.and_then(|forced| other_than(forced, bytes)) {
+        return Err(DecodeError::OtherEncoding {
+            forced: encoding.name(),
+            found: found.name(),
+        });
+    }
     let (text, _) = encoding.decode_without_bom_handling(bytes);
     // Joined and re-saved files begin with several marks, or with one that was decoded by force.
     let text = text.trim_start_matches('\u{feff}');
@@ -121,6 +132,31 @@ pub fn decode(bytes: &[u8], forced: Option<&'static Encoding>) -> Result<Decoded
 
 fn is_utf16(encoding: &'static Encoding) -> bool {
     encoding == UTF_16LE || encoding == UTF_16BE
+}
+
+/// The encoding that bytes are in beyond doubt, where it is another than the one asked for. Any two bytes are a character of
+/// UTF-16 or GB18030, so nothing would look undecodable.
+fn other_than(forced: &'static Encoding, bytes: &[u8]) -> Option<&'static Encoding> {
+    /// Characters of three bytes each that are no accident.
+    const MIN_WIDE: usize = 4;
+    /// Bytes, none of them zero, of which every other one is some character's high byte by accident only in shorter texts.
+    const MIN_NARROW: usize = 16;
+    /// Of characters in the encoding asked for, what must be Chinese or ASCII.
+    const MIN_PLAUSIBLE: f64 = 0.5;
+    if forced == UTF_8 {
+        return None;
+    }
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && !bytes.contains(&0)
+    {
+        let wide = text.chars().filter(|c| c.len_utf8() >= 3).take(MIN_WIDE);
+        let is_utf8 = wide.count() == MIN_WIDE || is_utf16(forced) && bytes.len() >= MIN_NARROW;
+        return is_utf8.then_some(UTF_8);
+    }
+    let is_other = is_utf16(forced) && plausible_share(bytes, forced).0 < MIN_PLAUSIBLE;
+    is_other
+        .then(|| detect(bytes))
+        .filter(|&found| found != forced)
 }
 
 /// Which encoding bytes without a mark are in.
@@ -172,19 +208,22 @@ fn utf16_without_mark(bytes: &[u8]) -> Option<&'static Encoding> {
     if bytes.len() < 4 || bytes.len() % 2 == 1 || !bytes.contains(&0) {
         return None;
     }
-    let plausible = |encoding: &'static Encoding| {
-        let (text, malformed) = encoding.decode_without_bom_handling(bytes);
-        let (mut good, mut total) = (0usize, 0usize);
-        for c in text.chars() {
-            total += 1;
-            good += usize::from(matches!(c, '\n' | '\r' | '\t' | ' '..='~'
-                | '\u{2010}'..='\u{2030}' | '\u{3000}'..='\u{3020}' | '\u{4e00}'..='\u{9fff}' | '\u{ff01}'..='\u{ff5e}'));
-        }
-        !malformed && good * 20 >= total * 19
-    };
-    [UTF_16LE, UTF_16BE]
-        .into_iter()
-        .find(|encoding| plausible(encoding))
+    [UTF_16LE, UTF_16BE].into_iter().find(|encoding| {
+        let (share, malformed) = plausible_share(bytes, encoding);
+        !malformed && share >= 0.95
+    })
+}
+
+/// The share of characters that are Chinese, ASCII or punctuation, if bytes are in this encoding, and whether some cannot be.
+fn plausible_share(bytes: &[u8], encoding: &'static Encoding) -> (f64, bool) {
+    let (text, malformed) = encoding.decode_without_bom_handling(bytes);
+    let (mut good, mut total) = (0usize, 0usize);
+    for c in text.chars() {
+        total += 1;
+        good += usize::from(matches!(c, '\n' | '\r' | '\t' | ' '..='~'
+            | '\u{2010}'..='\u{2030}' | '\u{3000}'..='\u{3020}' | '\u{4e00}'..='\u{9fff}' | '\u{ff01}'..='\u{ff5e}'));
+    }
+    (good as f64 / total.max(1) as f64, malformed)
 }
 
 /// UTF-8 with a few broken bytes (a cut file, a bad disk) is still UTF-8.
@@ -317,6 +356,31 @@ mod tests {
             "{:?}",
             decode(&noise, None).map(|d| d.encoding)
         );
+    }
+
+    #[test]
+    fn text_that_is_beyond_doubt_something_else_is_not_read_by_force() {
+        let utf16: Vec<u8> = (SIMPLIFIED.encode_utf16())
+            .flat_map(u16::to_be_bytes)
+            .collect();
+        let (gb, _, _) = GB18030.encode(SIMPLIFIED);
+        let utf8 = SIMPLIFIED.as_bytes();
+        for (bytes, forced, found) in [
+            (utf8, UTF_16LE, "UTF-8"),
+            (utf8, GB18030, "UTF-8"),
+            (utf8, BIG5, "UTF-8"),
+            (b"{\"title\": \"News\"}\n", UTF_16BE, "UTF-8"),
+            (&utf16, UTF_16LE, "UTF-16BE"),
+            (&gb, UTF_16LE, "gb18030"),
+        ] {
+            let error = decode(bytes, Some(forced)).unwrap_err();
+            let forced = forced.name();
+            assert_eq!(error, DecodeError::OtherEncoding { forced, found });
+        }
+        assert!(decode(&gb, Some(GB18030)).is_ok() && decode(&utf16, Some(UTF_16BE)).is_ok());
+        assert!(decode(b"plain", Some(GB18030)).is_ok());
+        // An odd byte at the end is a cut file.
+        assert!(decode(&utf16[..utf16.len() - 1], Some(UTF_16BE)).is_ok());
     }
 
     #[test]

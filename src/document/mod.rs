@@ -5,11 +5,13 @@ pub mod blank;
 pub mod decode;
 pub mod markup;
 pub mod page;
+mod path_text;
 mod reading;
 pub mod sentence;
 mod span;
 mod table;
 
 pub use article::{Article, Dateline};
+pub use path_text::path_text;
 pub use reading::Reading;
 pub use span::Span;

@@ -71,7 +71,9 @@ impl Problem {
         match self {
             Self::Decode(DecodeError::Empty) => "empty",
             Self::Decode(DecodeError::Binary(_)) => "binary",
-            Self::Decode(DecodeError::WrongEncoding { .. }) => "encoding",
+            Self::Decode(DecodeError::WrongEncoding { .. } | DecodeError::OtherEncoding { .. }) => {
+                "encoding"
+            }
             Self::Encoder(_) => "encoder",
             Self::Internal(_) => "internal",
             Self::Unread(kind, _) => kind,

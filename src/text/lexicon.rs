@@ -18,6 +18,7 @@ struct KeywordLists {
     place: String,
     counting: String,
     measure: String,
+    naming: String,
 }
 
 #[derive(Deserialize)]
@@ -41,6 +42,8 @@ pub struct Lexicon {
     pub counting: HashSet<&'static str>,
     /// What numbers count: 年, 个.
     pub measure: HashSet<&'static str>,
+    /// What introduces a short name: 简称, 又称.
+    pub naming: Vec<Vec<char>>,
     /// Sentence openings that refer to the sentence before.
     pub leaning: Vec<Vec<char>>,
     /// More of them, which the model knows nothing of.
@@ -62,6 +65,7 @@ pub static LEXICON: LazyLock<Lexicon> = LazyLock::new(|| {
         place: words(file.keyword.place).collect(),
         counting: words(file.keyword.counting).collect(),
         measure: words(file.keyword.measure).collect(),
+        naming: characters(file.keyword.naming),
         leaning: characters(file.sentence.leaning),
         dangling: characters(file.sentence.dangling),
         saying: characters(file.sentence.saying),

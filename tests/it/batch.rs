@@ -394,6 +394,27 @@ fn links_are_counted_whatever_they_lead_to() {
     }
 }
 
+/// As archives unpack that were packed under Chinese Windows.
+#[test]
+#[cfg(target_os = "linux")]
+fn file_names_in_gbk_are_read() {
+    use std::os::unix::ffi::OsStrExt;
+    let work = tempfile::tempdir().unwrap();
+    let (folder, out) = (work.path().join("in"), work.path().join("out"));
+    fs::create_dir_all(&folder).unwrap();
+    for name in ["要闻.txt", "财经.txt"] {
+        let name = encoding_rs::GB18030.encode(name).0;
+        let name = std::ffi::OsStr::from_bytes(&name);
+        fs::write(folder.join(name), "东江大桥今天开工。").unwrap();
+    }
+    batch(&[text(&folder), "-o", text(&out)]).assert().success();
+    let mut ids: Vec<_> = (records(&out.join("results.jsonl")).iter())
+        .map(|record| record["id"].as_str().unwrap().to_owned())
+        .collect();
+    ids.sort();
+    assert_eq!(ids, ["要闻.txt", "财经.txt"]);
+}
+
 /// DuckDB reads what we write, when Python has it.
 #[test]
 fn duckdb_reads_the_parquet_file() {

@@ -56,6 +56,11 @@ fn bad_input_gives_one_message_a_way_out_and_nothing_on_stdout() {
             "as utf-8",
         ),
         (
+            vec![good.clone(), "--encoding".into(), "utf-16le".into()],
+            3,
+            "is utf-8, not utf-16le",
+        ),
+        (
             vec![good.clone(), "--model".into(), path("nowhere")],
             4,
             "no model folder",

@@ -1,9 +1,11 @@
 //! Keywords: which phrases could index an article ([`candidates`]), and which of them are chosen.
 
+mod aliases;
 pub mod candidates;
 
 use crate::document::Span;
 use crate::text::lexicon::LEXICON;
+use aliases::Aliases;
 use candidates::Candidate;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -38,6 +40,7 @@ pub fn choose(
 ) -> Vec<Keyword> {
     let own: Vec<f32> = logits.iter().map(|&x| probability(x)).collect();
     let cores: Vec<Vec<char>> = candidates.iter().map(|c| core(&c.key)).collect();
+    let aliases = Aliases::of(article.folded_text, candidates, &cores);
     let likely = likely(&own);
     let value = values(&cores, &own, &likely);
     let can_index = |i: usize| {
@@ -59,7 +62,10 @@ pub fn choose(
         }
         // A short item has fewer than eight; some keyword it has.
         let unlikely = own[i] < MIN_PROBABILITY && !chosen.is_empty();
-        let is_new = |i: usize| !chosen.iter().any(|&j| name_the_same(&cores[i], &cores[j]));
+        let is_new = |i: usize| {
+            let same = |&j: &usize| name_the_same(&cores[i], &cores[j]) || aliases.tell(i, j);
+            !chosen.iter().any(same)
+        };
         if unlikely || !is_new(i) {
             continue;
         }

@@ -1,6 +1,7 @@
 //! What there is to do: files of a folder, files that were named, streams of JSON Lines.
 
 use super::results::{is_named_like_a_result, is_result};
+use crate::document::path_text;
 use globset::{Glob, GlobSet, GlobSetBuilder};
 use serde::{Deserialize, Serialize};
 use std::path::{Path, PathBuf};
@@ -116,13 +117,13 @@ pub fn list(
         }
         // What was named is followed when it is a link.
         let metadata = path.metadata().map_err(|source| ListError {
-            path: path.display().to_string(),
+            path: path_text(path).into_owned(),
             source,
         })?;
         if metadata.is_dir() {
             list_folder(path, selection, without.as_deref(), &mut out);
         } else {
-            let id = path.to_string_lossy().into_owned();
+            let id = path_text(path).into_owned();
             let kind = if metadata.is_file() {
                 kind_of(path)
             } else {
@@ -163,7 +164,7 @@ fn list_folder(folder: &Path, selection: &Selection, without: Option<&Path>, out
         let entry = match entry {
             Ok(entry) => entry,
             Err(error) => {
-                let path = error.path().unwrap_or(folder).display().to_string();
+                let path = path_text(error.path().unwrap_or(folder)).into_owned();
                 let reason = error
                     .io_error()
                     .map_or_else(|| error.to_string(), ToString::to_string);
@@ -192,7 +193,7 @@ fn list_folder(folder: &Path, selection: &Selection, without: Option<&Path>, out
         // A file that vanished since is still an input; reading it will say so.
         let facts = entry.metadata().map(|m| facts(&m)).unwrap_or_default();
         out.files.push(InputFile {
-            id: inside.to_string_lossy().replace('\\', "/"),
+            id: path_text(inside).replace('\\', "/"),
             path: entry.into_path(),
             kind,
             facts,

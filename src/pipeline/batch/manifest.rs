@@ -1,6 +1,7 @@
 //! What a run was asked to do: kept beside its results, compared before the run goes on.
 
 use super::inputs::{FileFacts, InputList};
+use crate::document::path_text;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::io::{BufRead, Write};
@@ -42,7 +43,7 @@ fn rows(list: &InputList) -> impl Iterator<Item = Row> {
         facts: FileFacts::default(),
     });
     let files = list.files.iter().map(|file| Row {
-        path: file.path.to_string_lossy().into_owned(),
+        path: path_text(&file.path).into_owned(),
         facts: file.facts,
     });
     unlisted.chain(files)

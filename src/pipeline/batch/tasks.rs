@@ -3,6 +3,7 @@
 use super::PartCutter;
 use super::inputs::{Compression, InputFile, InputKind, InputList};
 use super::lines::{self, Line, LineDocument};
+use crate::document::path_text;
 use crate::output::digest::sha256;
 use crate::pipeline::document::Problem;
 use std::collections::HashSet;
@@ -130,7 +131,7 @@ impl Producer<'_> {
         file: &InputFile,
         content: impl FnOnce() -> Content,
     ) -> Result<bool, TaskError> {
-        let path = file.path.to_string_lossy();
+        let path = path_text(&file.path);
         self.offer(&file.id, &path, file.facts.bytes, None, content)
     }
 
@@ -202,7 +203,7 @@ impl Producer<'_> {
         compression: Compression,
         max_bytes: u64,
     ) -> Result<bool, TaskError> {
-        let path = file.path.to_string_lossy();
+        let path = path_text(&file.path);
         let fail = |e: &std::io::Error, after: usize| {
             let (kind, reason) = unread(e);
             let place = if after == 0 {
