@@ -8,6 +8,7 @@
 //! training_features words < articles.jsonl                  the distinct words of each article
 //! training_features borders < articles.jsonl                rows of each paragraph's beginning and end in the tables of borders
 //! training_features pages DIR                               headline features of DIR/page-*.txt with gold files
+//! training_features pages DIR EVEN.trees ODD.trees          the same of the second look, with these for the first one
 //! training_features repair DIR MODEL_DIR                    features of the joins and moves in question on DIR/page-*.txt
 //! training_features context MODEL_DIR < articles.jsonl      what the heads that read in context are given of each article
 //! ```
@@ -17,7 +18,8 @@
 )]
 
 use jianbao::analysis::{keywords::candidates::candidates, ngrams, salience};
-use jianbao::document::page::{self, borders, headline, line};
+use jianbao::document::page::trees::Trees;
+use jianbao::document::page::{self, borders, headline, headline_context, line};
 use jianbao::document::{Article, Span, sentence};
 #[cfg(feature = "candle")]
 use jianbao::model::Model;
@@ -45,7 +47,8 @@ fn main() {
         ["ngrams"] => each_article(ngram_counts),
         ["words"] => each_article(distinct_words),
         ["borders"] => each_article(borders),
-        ["pages", dir] => pages(dir),
+        ["pages", dir] => pages(dir, &[]),
+        ["pages", dir, even, odd] => pages(dir, &[even, odd].map(|path| trees_in(path))),
         #[cfg(feature = "candle")]
         ["repair", dir, model] => repair(dir, &model_in(model)),
         #[cfg(feature = "candle")]
@@ -308,9 +311,15 @@ fn read_gold(page: &Path) -> Value {
     serde_json::from_str(&gold).expect("JSON")
 }
 
-fn pages(dir: &str) {
+fn trees_in(path: &str) -> Trees {
+    let bytes = std::fs::read(path).expect("the trees can be read");
+    Trees::parse(&bytes).expect("trees")
+}
+
+/// `first_look` are trees for pages of even and of odd number: those that were not trained on them.
+fn pages(dir: &str, first_look: &[Trees]) {
     let mut out = std::io::BufWriter::new(std::io::stdout().lock());
-    for path in page_files(dir) {
+    for (n, path) in page_files(dir).into_iter().enumerate() {
         let text = read_page(&path);
         let gold = read_gold(&path);
         let title_lines: BTreeSet<usize> = gold["articles"]
@@ -322,9 +331,23 @@ fn pages(dir: &str) {
             .collect();
         let lines = line::lines(&text);
         let style = headline::PageStyle::of(&text, &lines);
-        for i in (0..lines.len()).filter(|&i| lines[i].kind == line::LineKind::Short) {
+        let is_short = |i: &usize| lines[*i].kind == line::LineKind::Short;
+        let short: Vec<usize> = (0..lines.len()).filter(is_short).collect();
+        let first = |i: usize| headline::features(&style, &lines, i);
+        let mut likely = vec![0.0; lines.len()];
+        let trees = first_look.get(n % 2);
+        if let Some(trees) = trees {
+            short
+                .iter()
+                .for_each(|&i| likely[i] = trees.probability(&first(i)));
+        }
+        let context = headline_context::Context::of(&style, &lines, &likely);
+        for i in short {
             let label = title_lines.contains(&line_number(&text, lines[i].span.start));
-            let features = round(&headline::features(&style, &lines, i));
+            let features = match trees {
+                None => round(&first(i)),
+                Some(_) => round(&context.features(i, &first(i))),
+            };
             let text = Span::text(lines[i].span, &text);
             writeln!(out, "{}", json!({"page": path.file_name().map(|n| n.to_string_lossy()), "text": text, "label": label, "features": features}))
                 .expect("standard output is open");

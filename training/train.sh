@@ -50,7 +50,7 @@ stage prepare python prepare "$work" "$shared" "$features"
 stage borders python borders "$work" "$features" "$model/borders.bin"
 stage seams python seams "$work" "$model/seams.bin"
 program
-stage headline python headline "$work" "$shared" "$features" "$model/headline.trees"
+stage headline python headline "$work" "$shared" "$features" "$model/headline.trees" "$model/headline_context.trees"
 stage ngrams python ngrams "$work" "$shared"
 stage starts python starts "$work" "$shared"
 told=()

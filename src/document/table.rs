@@ -5,7 +5,8 @@ const MAX_ROW_CHARS: usize = 120;
 /// A row of a table: four cells or more, numbers in half of them; two or three and a score; three and tabs between them; one
 /// and an amount, perhaps with a number between. It ends where it ends.
 pub fn is_table_row(line: &[char]) -> bool {
-    if line.len() > MAX_ROW_CHARS {
+    // What a width broke is a paragraph.
+    if line.len() > MAX_ROW_CHARS || line.contains(&'\n') {
         return false;
     }
     let cells: Vec<&[char]> = (line.split(|c| c.is_whitespace()))
@@ -64,6 +65,7 @@ mod tests {
                 && row("1\t湖西区\t28")
                 && !row("大桥通车 2023")
         );
+        assert!(!row("3月5日，\n大桥通车\n2023年\n动工。"));
         assert!(!row("大 桥 今 天 通 车") && !row("3月5日 大桥通车") && !row("市民走上大桥参观"));
     }
 }

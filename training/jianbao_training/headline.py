@@ -1,10 +1,12 @@
-"""The headline trees: which short lines of a page open an article.
+"""The headline trees: which short lines of a page open an article. There are two looks at each line: by itself, and with what
+the first look says of the others.
 
 Pages come from `make_pages.py` on the training news (all damage levels), from `single_pages` below, one to
 three articles with their headings, blank lines or none, so that an article by itself is not cut at its headings,
-and from `brief_pages`, short reports among the odd lines of a local paper.
+from `brief_pages`, short reports among the odd lines of a local paper, and from `natural_pages`, the articles that stood
+together on a page of People's Daily, and from `digest_pages`, the short items of broadcast news.
 
-usage: python -m jianbao_training.headline WORK SHARED FEATURES_PROGRAM OUT.trees
+usage: python -m jianbao_training.headline WORK SHARED FEATURES_PROGRAM FIRST.trees SECOND.trees
 """
 
 import json
@@ -18,16 +20,23 @@ import numpy as np
 
 from .data import for_repair, from_newspaper, rows
 from .prepare import write, write_page
-from .trees import SEED, export, fit, held_out_figures
+from .trees import SEED, export, fit, held_out_figures, write_trees
 
 PAGES = 1600
+RUNS = 2                       # models of pages drawn anew, whose mean is used
 
 
 INDENT = "\u3000\u3000"
 
 
+COLUMN = re.compile("（[^（）]{2,12}）$")
+
+
 def as_printed(title, rng):
-    """The decks of a title: as they are, in one line, or the first as a label before the second (`云州：小巷里的大民生`)."""
+    """The decks of a title: as they are, in one line, or the first as a label before the second (`云州：小巷里的大民生`); mostly
+    without the name of the column in brackets, which tells too much."""
+    if rng.random() < 0.6 and len(COLUMN.sub("", title)) > 3:
+        title = COLUMN.sub("", title)
     decks = title.split()
     if rng.random() < 0.15 and len(decks) > 1 and len(decks[0]) <= 8:
         return [decks[0] + "：" + " ".join(decks[1:])]
@@ -95,6 +104,8 @@ class Brief:
                          lambda: f"本报讯 记者{name()}报道：", lambda: f"新华社{rng.choice(PLACES)}{date()}电（记者{name()}、{name()}）",
                          lambda: f"{rng.choice(PAPERS)}讯（记者 {name()}）", lambda: f"本报{rng.choice(PLACES)}{date()}电 ", lambda: ""]
         self.bylines = [lambda: f"本报记者 {name()}", lambda: f"□ {name()}", lambda: f"记者 {name()} 通讯员 {name()}", lambda: f"文/图 本报记者 {name()}"]
+        self.writers = [name, name, lambda: f"{name()} {name()}", lambda: f"{rng.choice('□■●◎')}{name()}", lambda: f"文．图／本报记者 {name()}", lambda: f"文/{name()} 图/{name()}",
+                        lambda: f"【作者】{name()}", lambda: f"本报评论员 {name()}", lambda: f"{rng.choice(PLACES)}大学教授 {name()}", lambda: f"{rng.choice(PLACES)} {name()}"]
         self.heads = [lambda: rng.choice(PAPERS), lambda: f"{rng.choice(LABELS)} 0{rng.randint(1, 8)}", lambda: f"第{rng.randint(1, 16)}版 {rng.choice(LABELS)}",
                       lambda: f"202{rng.randint(0, 6)}年{date()} 星期{rng.choice('一二三四五六日')}", lambda: rng.choice(LABELS),
                       lambda: f"责任编辑 {name()} 版式 {name()}", lambda: f"A0{rng.randint(1, 9)}·{rng.choice(LABELS)}"]
@@ -137,7 +148,9 @@ class Brief:
         for k, paragraph in enumerate(paragraphs):
             if paragraph and (self.blanks == "all" or self.blanks == "titles" and k == 0):
                 self.lines.append("")
-            line = paragraph and self.indent + paragraph
+            # Headings stand at the edge or in the middle as often as not.
+            at_edge = len(paragraph) < 20 and self.rng.random() < 0.5
+            line = paragraph if at_edge else self.indent + paragraph
             width = self.width or max(1, len(line))
             self.lines += [line[at:at + width] for at in range(0, len(line), width)] or [""]
 
@@ -170,7 +183,7 @@ class Brief:
         self.titled(decks)
         if bare:
             if rng.random() < 0.3:
-                self.lines.append(rng.choice([self.name(), f"{self.name()} {self.name()}", f"□{self.name()}"]))
+                self.lines.append(rng.choice(self.writers)())
             self.prose(self.feature(taken or [body]))
         else:
             if self.credited and rng.random() < 0.8:
@@ -320,48 +333,163 @@ def restyled_pages(source, out, rng):
         (out / page.name).with_suffix(".gold.json").write_text(json.dumps(gold), encoding="utf8")
 
 
-def features(program, folder):
-    text = subprocess.run([program, "pages", str(folder)], check=True, capture_output=True, text=True).stdout
+def is_deck(line):
+    return 6 <= len(line) <= 40 and line[-1] not in "。！？…；，、：" and not re.match("[【（■◆▲●]|[一二三四五六七八九十]、|[0-9]", line)
+
+
+def whole_headline(article):
+    """People's Daily's files have the kicker as title and begin their text with the headline that stood below it: as it was printed.
+    (`make_pages.py` prints and judges files as they are.)"""
+    lines = [line.strip() for line in article["text"].split("\n") if line.strip()]
+    decks = 0
+    while from_newspaper(article) and decks < 2 and decks + 1 < len(lines) and is_deck(lines[decks]):
+        decks += 1
+    if not decks or len(lines[decks]) < 50:
+        return article
+    return dict(article, title=" ".join([article["title"], *lines[:decks]]), text="\n".join(lines[decks:]))
+
+
+def natural_pages(articles, evenings, out, pages, rng, most=12):
+    """Pages as they were printed: what stood together, in its order, with the habits of one page for all of it; on every other
+    page also short items of broadcast news, with credits or without."""
+    out.mkdir(parents=True, exist_ok=True)
+    together = {}
+    for r in sorted(articles, key=lambda r: r["id"]):
+        together.setdefault(page_of(r), []).append(r)
+    together = [page for page in together.values() if 1 < len(page) <= most]
+    rng.shuffle(together)
+    for n in range(pages):
+        page = together[n % len(together)]
+        sheet = Brief(rng)
+        sheet.blanks = rng.choice(["none", "none", "articles", "titles", "all"])
+        if rng.random() < 0.4:
+            sheet.some(sheet.heads, 3)
+        pieces = [(r["title"], [p.strip() for p in r["text"].split("\n") if p.strip()]) for r in page]
+        for _ in range(rng.choice([0, 0, 0, 1, 2, 3]) if evenings else 0):
+            title, paragraphs = rng.choice(rng.choice(evenings))
+            opening = rng.choice([sheet.usual, lambda: ""])()
+            pieces.insert(rng.randint(0, len(pieces)), (title, [opening + paragraphs[0], *paragraphs[1:]]))
+        signed = rng.choice([0, 0, 0.3])
+        for title, paragraphs in pieces:
+            sheet.titled(as_printed(title, rng))
+            sheet.lines += [rng.choice(sheet.writers)()] * (rng.random() < signed)
+            sheet.prose(paragraphs)
+        write_page(out, n, sheet.lines, dict(articles=sheet.gold))
+
+
+def is_digest(article):
+    """Short items of broadcast news under one title, each below a headline of its own: `国内联播快讯`."""
+    return "快讯" in article["title"]
+
+
+def items_of(digest):
+    """[(headline, paragraphs)], or none where lines leave a doubt."""
+    items = []
+    for line in (line.strip() for line in digest["text"].split("\n")):
+        is_text = line.endswith(("。", "！", "？", "”", "…"))
+        if is_text and items:
+            items[-1][1].append(line)
+        elif line and not is_text and len(line) <= 40 and (not items or items[-1][1]):
+            items.append((line, []))
+        elif line:
+            return []
+    return items if len(items) > 2 and items[-1][1] else []
+
+
+def digest_pages(evenings, out, pages, rng):
+    """Pages of short items without credits, in the order of one evening, here and there an item of another."""
+    out.mkdir(parents=True, exist_ok=True)
+    for n in range(pages):
+        page = Brief(rng)
+        if rng.random() < 0.4:
+            page.some(page.heads, 3)
+        items = list(rng.choice(evenings))
+        items.insert(rng.randint(0, len(items)), rng.choice(rng.choice(evenings)))
+        for title, paragraphs in items:
+            page.titled(as_printed(title, rng))
+            page.prose(paragraphs)
+            if rng.random() < page.signed:
+                page.lines.append(rng.choice(page.signatures)())
+        write_page(out, n, page.lines, dict(articles=page.gold))
+
+
+def page_of(article):
+    """The page an article of People's Daily stood on: `rmrb-20230701-01` of `rmrb-20230701-01-02`."""
+    return article["id"].rsplit("-", 1)[0]
+
+
+def features(program, folder, first_look=()):
+    """(features, labels, page numbers are odd) of the short lines of a folder's pages."""
+    text = subprocess.run([program, "pages", str(folder), *first_look], check=True, capture_output=True, text=True).stdout
     rows = [json.loads(line) for line in text.splitlines()]
-    return np.array([r["features"] for r in rows], dtype=np.float32), np.array([r["label"] for r in rows], dtype=bool)
+    # Page by page, in order of their names, as the program counts them.
+    number = {name: n for n, name in enumerate(sorted(path.name for path in folder.glob("page-*.txt")))}
+    return (np.array([r["features"] for r in rows], dtype=np.float32), np.array([r["label"] for r in rows], dtype=bool),
+            np.array([number[r["page"]] % 2 for r in rows], dtype=bool))
 
 
-def examples(program, shared, folder, articles, pages, rng):
-    """(features, labels) of the short lines of pages made from `articles`: of every damage, as made and restyled, and
-    single ones."""
+def of_folders(program, folders, first_look=()):
+    parts = [features(program, folder, first_look) for folder in folders]
+    return [np.concatenate(column) for column in zip(*parts)]
+
+
+def pages_of(shared, folder, articles, evenings, pages, rng):
+    """Folders of pages made from `articles`: of every damage, as made and restyled, single ones, brief ones, natural ones."""
     folder.mkdir(parents=True, exist_ok=True)
     own = folder / "articles.jsonl"
     write(own, articles)
-    parts = []
+    folders = []
     for seed, damage in enumerate(("none", "light", "heavy")):
         made, restyled = folder / damage, folder / f"{damage}-restyled"
         subprocess.run([sys.executable, shared / "tools/make_pages.py", own, made, "--pages", str(pages),
                         "--seed", str(9000 + seed), "--damage", damage], check=True)
         restyled_pages(made, restyled, rng)
-        parts += [features(program, made), features(program, restyled)]
-    usable = [a for a in articles if 4 <= len(a["title"]) <= 60 and "快讯" not in a["title"]]
+        folders += [made, restyled]
+    usable = [whole_headline(a) for a in articles if 4 <= len(a["title"]) <= 60]
     single_pages(usable, folder / "single", 2 * pages, rng)
-    brief_pages([a for a in usable if len(a["title"]) <= 40], folder / "brief", 3 * pages, rng)
-    parts += [features(program, folder / name) for name in ("single", "brief")]
-    return [np.concatenate(column) for column in zip(*parts)]
+    brief_pages([a for a in usable if len(a["title"]) <= 60], folder / "brief", 3 * pages, rng)
+    natural_pages([a for a in usable if from_newspaper(a)], evenings, folder / "natural", 2 * pages, rng)
+    digest_pages(evenings, folder / "digest", max(1, pages // 2), rng)
+    return folders + [folder / name for name in ("single", "brief", "natural", "digest")]
 
 
 def main():
-    work, shared, program, out = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3], sys.argv[4]
+    work, shared, program = pathlib.Path(sys.argv[1]), pathlib.Path(sys.argv[2]), sys.argv[3]
+    first_out, second_out = sys.argv[4:]
     rng = random.Random(SEED)
     articles = rows(work / "news.jsonl")
-    train = [a for a in articles if not for_repair(a)]
+    train, held_out = ([a for a in articles if for_repair(a) == is_held_out] for is_held_out in (False, True))
+
+    def pages_from(articles, name, pages):
+        evenings = [items for items in map(items_of, filter(is_digest, articles)) if items]
+        articles = [a for a in articles if not is_digest(a)]
+        newspaper = [a for a in articles if from_newspaper(a)]
+        return [(kind, pages_of(shared, work / "headlines" / (name + kind), chosen, evenings, number, rng))
+                for kind, chosen, number in (("newspaper", newspaper, pages), ("all", articles, pages // 4))]
+
     # Most pages are of newspaper articles; broadcast news, of which there is more, has shorter articles and headlines.
-    parts = [examples(program, shared, work / "headlines" / name, chosen, pages, rng)
-             for name, chosen, pages in (("newspaper", [a for a in train if from_newspaper(a)], PAGES), ("all", train, PAGES // 4))]
-    x, y = (np.concatenate(column) for column in zip(*parts))
-    model = fit(x, y)
-    print(f"{len(x)} short lines, {y.mean():.3f} headlines")
-    held_out = [a for a in articles if for_repair(a)]
-    for name, chosen in (("newspaper", [a for a in held_out if from_newspaper(a)]), ("all", held_out)):
-        x, y = examples(program, shared, work / "headlines" / f"held-out-{name}", chosen, PAGES // 8, rng)
-        held_out_figures(name, model, x, y)
-    export(model, out, x)
+    first, second = [], []
+    for run in range(RUNS):
+        folders = [folder for _, folders in pages_from(train, f"{run}-", PAGES) for folder in folders]
+        x, y, odd = of_folders(program, folders)
+        print(f"{len(x)} short lines, {y.mean():.3f} headlines", flush=True)
+        first.append(fit(x, y))
+        # The second look learns from what a first one says of pages that it has not seen.
+        halves = [work / "headlines" / f"{run}-{name}.trees" for name in ("even", "odd")]
+        for half, seen in zip(halves, (odd, ~odd)):
+            write_trees([fit(x[seen], y[seen])], half)
+        x, y, _ = of_folders(program, folders, halves)
+        second.append(fit(x, y))
+    export(first, first_out, x[:, :first[0].n_features_in_])
+    export(second, second_out, x)
+    for name, folders in pages_from(held_out, "held-out-", PAGES // 4):
+        for folder in [None] + folders:
+            of = f"{name}, {folder.name if folder else 'all of them'}"
+            among = [folder] if folder else folders
+            x, y, _ = of_folders(program, among)
+            held_out_figures(f"first look, {of}", first, x, y)
+            x, y, _ = of_folders(program, among, [first_out, first_out])
+            held_out_figures(f"second look, {of}", second, x, y)
 
 
 if __name__ == "__main__":

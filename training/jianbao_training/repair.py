@@ -184,8 +184,8 @@ def main():
                                     for part in ("train", "held-out"))
         np.savez(work / "repair" / f"{name}.npz", x=x, y=y, held_x=held_x, held_y=held_y)
         model = fit(x, y, trees=TREES, leaves=LEAVES)
-        held_out_figures(name, model, held_x, held_y)
-        export(model, out / f"{name}.trees", held_x)
+        held_out_figures(name, [model], held_x, held_y)
+        export([model], out / f"{name}.trees", held_x)
 
 
 if __name__ == "__main__":

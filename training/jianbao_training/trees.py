@@ -39,23 +39,34 @@ def unrounded(threshold):
     return (np.floor(threshold / step + 0.05) + 0.5) * step
 
 
-def export(model, out, x):
-    """Writes the trees, before them the logit that all start from, in the form of `trees.rs`; and for its test what they say
-    of some rows of `x`."""
-    parts = [[[LEAF, 0, model._baseline_prediction.item()]]] + [nodes_of(tree.nodes) for [tree] in model._predictors]
+def write_trees(models, out):
+    """Writes the mean of models: their trees, before each one's the logit that they start from, in the form of `trees.rs`."""
+    parts = []
+    for model in models:
+        own = [[[LEAF, 0, model._baseline_prediction.item()]]] + [nodes_of(tree.nodes) for [tree] in model._predictors]
+        parts += [[[feature, right, value / len(models) if feature == LEAF else value] for feature, right, value in tree] for tree in own]
     roots = np.cumsum([0] + [len(part) for part in parts[:-1]])
-    packed = struct.pack(f"<{2 + len(roots)}I", model.n_features_in_, len(roots), *roots)
+    packed = struct.pack(f"<{2 + len(roots)}I", models[0].n_features_in_, len(roots), *roots)
     packed += b"".join(struct.pack("<HHf", *node) for part in parts for node in part)
     pathlib.Path(out).write_bytes(packed)
-    logits = model.decision_function(x)
+
+
+def mean_logits(models, x):
+    return np.mean([model.decision_function(x) for model in models], axis=0)
+
+
+def export(models, out, x):
+    """Writes the mean of models, and for its test what they say of some rows of `x`."""
+    write_trees(models, out)
+    logits = mean_logits(models, x)
     chosen = np.argsort(logits)[np.linspace(0, len(x) - 1, EXAMPLES).astype(int)]
     said = [dict(features=[round(float(v), DIGITS) for v in x[k]], logit=round(float(logits[k]), 5)) for k in chosen]
     lines = ",\n".join(json.dumps(row, separators=(",", ":")) for row in said)
     (FIXTURES / f"{pathlib.Path(out).name}.json").write_text(f"[{lines}]\n")
 
 
-def held_out_figures(name, model, x, y):
-    """What the trees say of examples that they were not trained on."""
-    said = model.decision_function(x) > 0
+def held_out_figures(name, models, x, y):
+    """What the mean of models says of examples that they were not trained on."""
+    said = mean_logits(models, x) > 0
     print(f"{name}, held out: {len(y)} in question, {y.sum()} right; found {(said & y).sum() / y.sum():.4f}, "
           f"precision {(said & y).sum() / said.sum():.4f}, accuracy {(said == y).mean():.4f}", flush=True)

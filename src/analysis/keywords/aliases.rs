@@ -21,7 +21,9 @@ impl Aliases {
             let name: Vec<char> = name.of(text).iter().map(char::to_ascii_lowercase).collect();
             let ends_here = |c: &Candidate| c.in_text.iter().any(|place| place.end == end);
             let full = (0..candidates.len()).filter(|&i| ends_here(&candidates[i]));
-            let short = (0..candidates.len()).filter(|&i| cores[i] == name);
+            // `药交会` of `东江药交会` too.
+            let is_short = |core: &[char]| core == name || core.len() > 2 && name.ends_with(core);
+            let short = (0..candidates.len()).filter(|&i| is_short(&cores[i]));
             (full.collect(), short.collect())
         });
         Self(introduced.collect())

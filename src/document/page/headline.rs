@@ -34,9 +34,9 @@ pub fn probability(features: &[f32; FEATURES]) -> f32 {
 }
 
 /// Two neighbouring Chinese characters, the cheapest stand-in for words.
-type Pair = (char, char);
+pub(super) type Pair = (char, char);
 
-fn pairs(folded: &[char]) -> HashSet<Pair> {
+pub(super) fn pairs(folded: &[char]) -> HashSet<Pair> {
     folded
         .windows(2)
         .filter(|w| is_han(w[0]) && is_han(w[1]))
@@ -44,7 +44,7 @@ fn pairs(folded: &[char]) -> HashSet<Pair> {
         .collect()
 }
 
-fn share(part: &HashSet<Pair>, whole: &HashSet<Pair>) -> f32 {
+pub(super) fn share(part: &HashSet<Pair>, whole: &HashSet<Pair>) -> f32 {
     if part.is_empty() {
         return 0.0;
     }
@@ -110,8 +110,13 @@ impl PageStyle {
         }
     }
 
+    /// The page's text, folded.
+    pub(super) fn folded(&self) -> &[char] {
+        &self.folded
+    }
+
     /// The share of `part`'s pairs that `whole` has too, each weighing the more the fewer lines of the page have it.
-    fn weighted_share(&self, part: &HashSet<Pair>, whole: &HashSet<Pair>) -> f32 {
+    pub(super) fn weighted_share(&self, part: &HashSet<Pair>, whole: &HashSet<Pair>) -> f32 {
         // Sums of whole numbers: the order of a hash set cannot change them.
         let weight = |pair: &Pair| {
             let lines = self.line_counts.get(pair).copied().unwrap_or(1) as f32;
@@ -123,7 +128,7 @@ impl PageStyle {
     }
 
     /// Text of body lines after line `i` (or before it), up to [`CONTEXT_CHARS`].
-    fn body_text(&self, lines: &[Line], i: usize, forward: bool) -> Vec<char> {
+    pub(super) fn body_text(&self, lines: &[Line], i: usize, forward: bool) -> Vec<char> {
         let mut out = Vec::with_capacity(CONTEXT_CHARS);
         let order: Box<dyn Iterator<Item = &Line>> = if forward {
             Box::new(lines[i + 1..].iter())
@@ -150,7 +155,7 @@ impl PageStyle {
     }
 }
 
-fn is_credit(line: &Line) -> bool {
+pub(super) fn is_credit(line: &Line) -> bool {
     line.dateline_chars > 0 || line.kind == LineKind::Byline
 }
 

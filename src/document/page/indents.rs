@@ -5,7 +5,7 @@
 
 use super::line::{self, is_enumerated};
 use super::seams;
-use super::wrap::{INDENT, Printed, is_signed};
+use super::wrap::{INDENT, Printed, heads_report, is_signed};
 use crate::document::sentence::{is_closing, is_terminal};
 use crate::document::table::is_table_row;
 
@@ -32,8 +32,9 @@ pub(super) fn mark(text: &[char], lines: &[Printed], continues: &mut [bool]) {
         // A headline has no mark, and a paragraph below that is set off.
         let is_near = |next: &Printed| next.blank_before == 0 && next.indent == 0;
         let is_text = is_prose(below.span.of(text)) || lines.get(i + 1).is_some_and(is_near);
-        continues[i] =
-            goes_on(text, above, below, is_usual && is_text) && !is_signed(text, lines, i - 1);
+        continues[i] = goes_on(text, above, below, is_usual && is_text)
+            && !is_signed(text, lines, i - 1)
+            && !heads_report(text, lines, i);
     }
 }
 

@@ -12,6 +12,7 @@ mod columns;
 mod credits;
 mod furniture;
 pub mod headline;
+pub mod headline_context;
 mod indents;
 mod interleave;
 mod jumps;
@@ -27,7 +28,7 @@ mod seams;
 mod signatures;
 pub mod starts;
 mod titled;
-mod trees;
+pub mod trees;
 mod wrap;
 
 use super::{Article, Span};

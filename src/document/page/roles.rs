@@ -3,7 +3,8 @@
 //! Trees say how much a short line looks like a headline ([`super::headline`]); what the neighbours of a line rule out
 //! is asked before them, and what follows from the roles around it is put right after them.
 
-use super::headline::{self, PageStyle};
+use super::headline::PageStyle;
+use super::headline_context;
 use super::line::{self, Line, LineKind};
 use super::{BlockKind, Layout, furniture, jumps, neighbours};
 use crate::document::Span;
@@ -12,8 +13,9 @@ use crate::text::names::{are_names, is_author};
 use crate::text::patterns::PATTERNS;
 use std::collections::HashSet;
 
-/// A headline probability from which a short line opens an article.
-const MIN_HEADLINE_PROBABILITY: f32 = 0.5;
+/// A headline probability from which a short line opens an article: an article that is swallowed costs a reader more than a heading
+/// that is taken for a headline.
+const MIN_HEADLINE_PROBABILITY: f32 = 0.4;
 
 /// What each line of a page is, in page order.
 pub fn roles(text: &[char], lines: &[Line], layout: Layout) -> Vec<BlockKind> {
@@ -70,7 +72,7 @@ fn all_alone(lines: &[Line]) -> Vec<BlockKind> {
 
 fn on_a_page(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     let mut kinds = all_alone(lines);
-    let style = PageStyle::of(text, lines);
+    let likely = headline_context::probabilities(&PageStyle::of(text, lines), lines);
     let is_short = |i: usize| lines[i].kind == LineKind::Short;
     let speakers = speakers(text, lines);
     let first_question = lines.iter().position(|line| is_speech(text, line));
@@ -86,8 +88,8 @@ fn on_a_page(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
         }
         // An article that comes from another page has its headline above the line that says so.
         let arrives = |next: &Line| jumps::is_arrival(next.span.of(text));
-        let looks_like_one = || headline::probability(&headline::features(&style, lines, i));
-        if lines.get(i + 1).is_some_and(arrives) || looks_like_one() >= MIN_HEADLINE_PROBABILITY {
+        let looks_like_one = likely[i] >= MIN_HEADLINE_PROBABILITY;
+        if lines.get(i + 1).is_some_and(arrives) || looks_like_one {
             kinds[i] = BlockKind::Headline;
         }
     }

@@ -34,7 +34,7 @@ impl Trees {
     }
 
     /// `None` unless every path from every root ends in a leaf and asks about features that there are.
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
         let (words, rest) = bytes.as_chunks::<4>();
         let word = |i: usize| words.get(i).map(|&word| u32::from_le_bytes(word) as usize);
         let (features, trees) = (word(0)?, word(1)?);
@@ -133,10 +133,14 @@ mod tests {
             features: Vec<f32>,
             logit: f32,
         }
-        let models: [(&[u8], &str); 3] = [
+        let models: [(&[u8], &str); 4] = [
             (
                 include_bytes!("../../../models/news/headline.trees"),
                 include_str!("../../../tests/fixtures/headline.trees.json"),
+            ),
+            (
+                include_bytes!("../../../models/news/headline_context.trees"),
+                include_str!("../../../tests/fixtures/headline_context.trees.json"),
             ),
             (
                 include_bytes!("../../../models/news/joins.trees"),

@@ -8,11 +8,12 @@
 
 use super::credits::trailing_credit;
 use super::line::{PATTERN_CHARS, after_last_sentence, ends_in_a_note, is_enumerated, last_mark};
+use super::seams;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;
 use crate::document::table::is_table_row;
 use crate::text::dateline::dateline_chars;
-use crate::text::fold::{columns, folded_head};
+use crate::text::fold::{columns, folded_head, is_han};
 use crate::text::patterns::PATTERNS;
 
 /// A line as it is printed, or several that a width broke.
@@ -117,6 +118,8 @@ struct Wrapped {
     len: usize,
     /// Where each of its lines ends, and the one below it, which may be the rest of its last one.
     ends: Vec<usize>,
+    /// How much room what opens the line below would have taken, if it is not broken: a number, a word of letters.
+    unbroken: Vec<usize>,
     width: usize,
     ragged: usize,
     /// Lines that end there.
@@ -195,6 +198,9 @@ impl Wrapped {
             first: range.start,
             len: range.len(),
             ends: ends[range.start..ends.len().min(range.end + 1)].to_vec(),
+            unbroken: (range.start + 1..range.end + 2)
+                .map(|i| lines.get(i).map_or(0, |line| unbroken(line.span.of(text))))
+                .collect(),
             width,
             ragged: measure.ragged,
             full: 0,
@@ -220,7 +226,18 @@ impl Wrapped {
     }
 
     fn is_full(&self, i: usize) -> bool {
-        (self.width - self.ragged..=self.width + self.ragged).contains(&self.ends[i - self.first])
+        let (end, next) = (self.ends[i - self.first], self.unbroken[i - self.first]);
+        let had_no_room = next > self.ragged && end < self.width && end + next > self.width;
+        had_no_room || (self.width - self.ragged..=self.width + self.ragged).contains(&end)
+    }
+
+    /// Whether a headline begins below a paragraph that was cut where its column ended: above what opens a report, or a line
+    /// without a mark that is not full and that the paragraph does not read on into.
+    fn heads_article(&self, text: &[char], lines: &[Printed], i: usize) -> bool {
+        let (above, below) = (lines[i - 1].span.of(text), lines[i].span.of(text));
+        let ends_in_word = below.last().is_some_and(|&c| is_han(c));
+        heads_report(text, lines, i)
+            || ends_in_word && !self.is_full(i) && !stops(below) && !reads_on(above, below)
     }
 
     /// Marks the lines that go on with the one before.
@@ -250,6 +267,7 @@ impl Wrapped {
             // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
             let stands_alone = is_list && is_enumerated(below)
                 || stops(above) && !self.is_full(i) && !ends_somehow(below)
+                || self.heads_article(text, lines, i)
                 || opens_report(below)
                 || is_credit(below)
                 || is_signed(text, lines, i - 1);
@@ -265,6 +283,24 @@ impl Wrapped {
                 && !is_table_row(below);
         }
     }
+}
+
+/// Whether lines from `i` on, none of which ends a sentence, are the headline of the report below them. If there are several, the
+/// first one does not read on from the line above, and is not as long.
+pub(super) fn heads_report(text: &[char], lines: &[Printed], i: usize) -> bool {
+    let said = |i: usize| lines[i].span.of(text);
+    let opens = |i: usize| opens_report(said(i)) || is_credit(said(i));
+    let is_deck = |&i: &usize| !opens(i) && !stops(said(i)) && lines[i].indent < INDENT;
+    let decks = (i..lines.len()).take(MAX_DECKS).take_while(is_deck).count();
+    let is_above = decks > 0 && i + decks < lines.len() && opens(i + decks);
+    let (above, first) = (said(i - 1), said(i));
+    is_above && (decks == 1 || above.len().abs_diff(first.len()) > 1 && !reads_on(above, first))
+}
+
+/// Whether a line reads on in the next one, by the characters that meet.
+fn reads_on(above: &[char], below: &[char]) -> bool {
+    let (left, right) = seams::sides(above, below);
+    seams::word(&left, &right) > 0 || seams::logit(&left, &right) > 0.0
 }
 
 /// Whether a line ends in brackets behind a sentence, or in a credit that is set off: nothing of its paragraph is missing. What
@@ -288,6 +324,9 @@ fn is_credit(line: &[char]) -> bool {
     }
 }
 
+/// Lines of a headline.
+const MAX_DECKS: usize = 4;
+
 /// A longer line is no credit.
 const MAX_CREDIT_CHARS: usize = 40;
 
@@ -302,6 +341,16 @@ fn opens_report(line: &[char]) -> bool {
 
 /// Where such an opening has its mark.
 const OPENING_CHARS: usize = 24;
+
+/// How long what opens a line is, if it is not broken: `214.8` of `214.8亿元`.
+fn unbroken(line: &[char]) -> usize {
+    let is_of_word = |c: &&char| c.is_ascii_alphanumeric() || matches!(c, '.' | '%' | ',' | '-');
+    let word = line.iter().take(MAX_UNBROKEN).take_while(is_of_word);
+    word.count()
+}
+
+/// What is longer is broken too.
+const MAX_UNBROKEN: usize = 16;
 
 /// The place of the least cost, the last of equal ones: that lines are not broken goes before.
 fn cheapest(costs: &[f32]) -> usize {
@@ -405,6 +454,50 @@ mod tests {
                 .map(str::to_owned)
                 .collect();
             assert_eq!(lines, expected, "{widths:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_full_if_the_number_below_had_no_room() {
+        let paragraph = "平台去年收到家长意见37912条，今年收到48001条，办结的分别占其中的98.25%和99.18%，校长陪餐1200次，检查食堂3600间，公开招标14.8亿元，节约采购资金20.35%。";
+        for width in 14..30 {
+            let (mut lines, mut line) = (String::new(), String::new());
+            let mut chars = paragraph.chars().peekable();
+            while let Some(c) = chars.next() {
+                let mut word = c.to_string();
+                let is_of_number = |c: &char| c.is_ascii_digit() || ".%".contains(*c);
+                while is_of_number(&c) && chars.peek().is_some_and(is_of_number) {
+                    word.extend(chars.next());
+                }
+                if line.chars().count() + word.chars().count() > width {
+                    lines += &format!("{line}\n");
+                    line.clear();
+                }
+                line += &word;
+            }
+            let body = wrapped(PARAGRAPHS[0], width, "");
+            let page = format!("{TITLE}\n\n{body}\n\n{lines}{line}\n\n{body}\n");
+            let found = super::super::line::paragraphs(&page);
+            assert_eq!(
+                found[1..],
+                [PARAGRAPHS[0], paragraph, PARAGRAPHS[0]],
+                "{width}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_headline_below_a_column_that_was_cut_is_one() {
+        let cut = wrapped(&PARAGRAPHS[0].chars().take(60).collect::<String>(), 20, "");
+        let body = wrapped(PARAGRAPHS[2], 20, "　　");
+        for head in ["本报讯（记者 何田）", "文/本报记者 何田\n"] {
+            let below = wrapped(&format!("{head}{}", PARAGRAPHS[1]), 20, "　　");
+            let page = format!("{TITLE}\n{body}\n{cut}\n家长走进后厨陪餐\n{below}\n{body}\n");
+            let found = super::super::line::paragraphs(&page);
+            assert!(
+                found.iter().any(|line| line == "家长走进后厨陪餐"),
+                "{found:?}"
+            );
         }
     }
 

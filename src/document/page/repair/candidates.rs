@@ -3,7 +3,7 @@
 use super::{Continuation, Page};
 use crate::document::page::{BlockKind, line, seams};
 use crate::document::table::is_table_row;
-use crate::text::fold::{fold, folded_head};
+use crate::text::fold::{fold_char, folded_head};
 use crate::text::patterns::PATTERNS;
 use std::collections::HashMap;
 
@@ -28,6 +28,8 @@ const MEETING: f32 = 0.5;
 /// Characters on each side of a seam in which marks that come in pairs are looked at: a paragraph, not a line of
 /// megabytes.
 const MARK_CHARS: usize = 4000;
+/// How far a headline is looked for above a paragraph, in blocks.
+const MAX_ABOVE: usize = 200;
 /// What of a paragraph says that it opens an answer or a section (`问：`, `一、…`).
 const OPENING_CHARS: usize = 16;
 /// The model's logits are certain enough here.
@@ -252,13 +254,16 @@ impl Page<'_> {
     /// The end of a block, folded.
     fn seam_left(&self, i: usize) -> Vec<char> {
         let chars = self.chars(i);
-        fold(&chars[chars.len().saturating_sub(SEAM_CHARS)..])
+        let mut end = unbroken(chars[chars.len().saturating_sub(2 * SEAM_CHARS)..].iter());
+        end.drain(..end.len().saturating_sub(SEAM_CHARS));
+        end
     }
 
     /// The beginning of a block, folded.
     pub(super) fn seam_right(&self, i: usize) -> Vec<char> {
-        let chars = self.chars(i);
-        fold(&chars[..chars.len().min(SEAM_CHARS)])
+        let mut beginning = unbroken(self.chars(i).iter().take(2 * SEAM_CHARS));
+        beginning.truncate(SEAM_CHARS);
+        beginning
     }
 
     /// What can be the rest of a paragraph at all.
@@ -278,6 +283,15 @@ impl Page<'_> {
             && (!block.is_heading || right == left + 1)
     }
 
+    /// Whether a headline stands above a block in its article.
+    pub(super) fn has_headline(&self, i: usize) -> bool {
+        let mut above = (0..i)
+            .rev()
+            .take(MAX_ABOVE)
+            .take_while(|&j| self.section[j] == self.section[i]);
+        above.any(|j| self.blocks[j].kind == BlockKind::Headline)
+    }
+
     /// The first text of an article.
     pub(super) fn opens_article(&self, i: usize) -> bool {
         if self.blocks[i].opens {
@@ -289,6 +303,24 @@ impl Page<'_> {
             .find(|(block, _)| matches!(block.kind, BlockKind::Body | BlockKind::Headline))
             .is_some_and(|(block, _)| block.kind == BlockKind::Headline)
     }
+}
+
+/// Folded, as if no width had broken the lines: the model has read paragraphs.
+fn unbroken<'a>(chars: impl Iterator<Item = &'a char>) -> Vec<char> {
+    let mut out: Vec<char> = Vec::new();
+    let mut below_break = false;
+    for c in chars.copied().map(fold_char) {
+        if c == '\n' {
+            while out.last().is_some_and(|c| c.is_whitespace()) {
+                out.pop();
+            }
+            below_break = true;
+        } else if !(below_break && c.is_whitespace()) {
+            out.push(c);
+            below_break = false;
+        }
+    }
+    out
 }
 
 /// The model's logit for each pair.

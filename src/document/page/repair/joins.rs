@@ -11,6 +11,9 @@ use std::sync::LazyLock;
 
 /// What a join that moves nothing is worth in itself, in logits: it cannot put text into a foreign article.
 const IN_PLACE: f32 = 0.4;
+/// What speaks against a rest that stands above the paragraph in its own article, in logits: columns are printed in order, and only
+/// of what strayed there one part may be the rest of another.
+const ABOVE: f32 = 2.0;
 /// What the end of a sentence that stands elsewhere speaks against joining it to anything else, in logits.
 const REPEATED_END: f32 = 0.7;
 /// Where the model is as sure as this that a seam is none, nothing else can make it one: of true seams one in two
@@ -52,6 +55,12 @@ impl Page<'_> {
         let mut gain = TREES.logit(&candidate.features);
         if self.next_body(left) == Some(candidate.right) {
             gain += IN_PLACE;
+        }
+        if candidate.right < left
+            && self.section[candidate.right] == self.section[left]
+            && self.has_headline(left)
+        {
+            gain -= ABOVE;
         }
         if repeated.iter().any(|&(_, right)| right == candidate.right) {
             gain -= REPEATED_END;
