@@ -99,7 +99,7 @@ fn every_input_has_exactly_one_record() {
         use std::os::unix::ffi::OsStrExt;
         let odd = folder.join(std::ffi::OsStr::from_bytes(b"odd-\xff.txt"));
         fs::write(odd, good).unwrap();
-        cases.insert(8, ("odd-\u{fffd}.txt", vec![], None));
+        cases.insert(8, ("odd-%FF.txt", vec![], None));
         std::os::unix::fs::symlink(folder.join("a.txt"), folder.join("link.txt")).unwrap();
         std::os::unix::fs::symlink(&folder, folder.join("loop.txt")).unwrap();
         assert!(

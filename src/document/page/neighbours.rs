@@ -17,18 +17,22 @@ pub(super) fn settle(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     demote_subheads(text, lines, kinds);
 }
 
-/// What stands between a signed article and a headline is a deck of that headline, however short.
+/// What stands between a signed article and a headline is a deck of that headline, however short; and so is what stands above a deck
+/// that opens with a dash (`——从茶园到茶杯`): that is never the first one.
 fn add_first_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
-    for i in 1..lines.len().saturating_sub(1) {
+    for i in 0..lines.len().saturating_sub(1) {
         let is_above = lines[i].kind == LineKind::Short
             && kinds[i] == BlockKind::Body
-            && kinds[i + 1] == BlockKind::Headline
-            && lines[i + 1].blank_before == 0;
-        if is_above && is_signed(text, &lines[i - 1]) {
+            && kinds[i + 1] == BlockKind::Headline;
+        let below_signed =
+            i > 0 && is_signed(text, &lines[i - 1]) && lines[i + 1].blank_before == 0;
+        if is_above && (below_signed || lines[i + 1].span.of(text).starts_with(&DASH)) {
             kinds[i] = BlockKind::Headline;
         }
     }
 }
+
+const DASH: [char; 2] = ['—', '—'];
 
 /// What stands between a headline and the dateline or byline of its text is a deck too.
 fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
@@ -277,6 +281,18 @@ mod tests {
     fn below_a_signature_begins_a_headline() {
         let page = "我县冬修水利开工过半\n　　县水利局要求各乡镇抢抓晴好天气，\n倒排工期，确保明年3月底前全部完工。（水宣）\n柚子红了\n日子甜了\n本报记者 何田\n　　初冬时节，走进桥头镇杨柳湾村，漫\n山遍野的红心柚挂满枝头，果香扑鼻。";
         assert_eq!(titles(page), ["我县冬修水利开工过半", "柚子红了 日子甜了"]);
+    }
+
+    #[test]
+    fn a_dash_opens_no_first_deck() {
+        let page = "加油，追梦的少年\n\n　　两年前，他的左腿受了伤，医生说他可能再也不能跑步。每天放学后，他都要在跑道上走五公里。\n\n　　“我想告诉自己，没有什么不可能。”他说。\n\n让党旗在一线高高飘扬\n\n——东江县抗洪抢险侧记\n\n　　三天三夜，九十公里堤防安然无恙。";
+        assert_eq!(
+            titles(page),
+            [
+                "加油，追梦的少年",
+                "让党旗在一线高高飘扬 ——东江县抗洪抢险侧记"
+            ]
+        );
     }
 
     #[test]
