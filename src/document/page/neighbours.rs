@@ -252,7 +252,9 @@ fn demote_run(kinds: &mut [BlockKind], first: usize) {
 
 #[cfg(test)]
 mod tests {
-    use crate::document::page::{Layout, repair::NoContinuation, split};
+    use crate::document::page::line::lines;
+    use crate::document::page::roles::alone;
+    use crate::document::page::{BlockKind, Layout, repair::NoContinuation, split};
 
     fn titles(page: &str) -> Vec<String> {
         let text: Vec<char> = page.chars().collect();
@@ -285,14 +287,13 @@ mod tests {
 
     #[test]
     fn a_dash_opens_no_first_deck() {
-        let page = "加油，追梦的少年\n\n　　两年前，他的左腿受了伤，医生说他可能再也不能跑步。每天放学后，他都要在跑道上走五公里。\n\n　　“我想告诉自己，没有什么不可能。”他说。\n\n让党旗在一线高高飘扬\n\n——东江县抗洪抢险侧记\n\n　　三天三夜，九十公里堤防安然无恙。";
-        assert_eq!(
-            titles(page),
-            [
-                "加油，追梦的少年",
-                "让党旗在一线高高飘扬 ——东江县抗洪抢险侧记"
-            ]
-        );
+        let page = "“没有什么不可能。”他说，每天放学后，他都要在跑道上走五公里。\n\n让党旗在一线高高飘扬\n\n——东江县抗洪抢险侧记\n　　三天三夜，九十公里堤防安然无恙。";
+        let text: Vec<char> = page.chars().collect();
+        let lines = lines(&text);
+        let mut kinds: Vec<BlockKind> = lines.iter().map(|line| alone(line.kind)).collect();
+        kinds[2] = BlockKind::Headline;
+        super::settle(&text, &lines, &mut kinds);
+        assert_eq!(kinds[1], BlockKind::Headline);
     }
 
     #[test]
