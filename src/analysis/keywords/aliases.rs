@@ -60,10 +60,10 @@ fn short_name(text: &[char], inside: Span) -> Option<Span> {
     };
     let start = LEXICON.naming.iter().filter_map(naming).max();
     let mut name = Span::new(start.unwrap_or(inside.start), inside.end);
-    while name.len() > 0 && !text[name.start].is_alphanumeric() {
+    while !name.is_empty() && !text[name.start].is_alphanumeric() {
         name.start += 1;
     }
-    while name.len() > 0 && !text[name.end - 1].is_alphanumeric() {
+    while !name.is_empty() && !text[name.end - 1].is_alphanumeric() {
         name.end -= 1;
     }
     let said = name.of(text);
