@@ -3,7 +3,7 @@
 //! They decide about headlines, joins and moves of fragments.
 
 /// Of the trees' file: `u32` features, `u32` trees, for each tree the `u32` place of its first node, then nodes of eight
-/// bytes; all little-endian. A node is `u16` feature ([`LEAF`]: none), `u16` steps from here to its right child (the left
+/// bytes; all little-endian. A node is `u16` feature (65,535: none), `u16` steps from here to its right child (the left
 /// one comes next), and `f32`: the highest value that goes left, or what the leaf adds to the logit.
 #[derive(Debug, Clone)]
 pub struct Trees {
