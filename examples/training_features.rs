@@ -331,22 +331,25 @@ fn pages(dir: &str, first_look: &[Trees]) {
             .collect();
         let lines = line::lines(&text);
         let style = headline::PageStyle::of(&text, &lines);
-        let is_short = |i: &usize| lines[*i].kind == line::LineKind::Short;
-        let short: Vec<usize> = (0..lines.len()).filter(is_short).collect();
-        let first = |i: usize| headline::features(&style, &lines, i);
-        let mut likely = vec![0.0; lines.len()];
+        // Training pages are small: what is read of a line is kept.
+        let first: Vec<_> = (0..lines.len())
+            .map(|i| {
+                (lines[i].kind == line::LineKind::Short)
+                    .then(|| headline::features(&style, &lines, i))
+            })
+            .collect();
         let trees = first_look.get(n % 2);
-        if let Some(trees) = trees {
-            short
-                .iter()
-                .for_each(|&i| likely[i] = trees.probability(&first(i)));
-        }
+        let likely = headline_context::of_each(&lines, |i| {
+            let said = trees.zip(first[i].as_ref());
+            said.map_or(0.0, |(trees, features)| trees.probability(features))
+        });
         let context = headline_context::Context::of(&style, &lines, &likely);
-        for i in short {
+        for (i, first) in first.iter().enumerate() {
+            let Some(first) = first else { continue };
             let label = title_lines.contains(&line_number(&text, lines[i].span.start));
             let features = match trees {
-                None => round(&first(i)),
-                Some(_) => round(&context.features(i, &first(i))),
+                None => round(first),
+                Some(_) => round(&context.features(i, first)),
             };
             let text = Span::text(lines[i].span, &text);
             writeln!(out, "{}", json!({"page": path.file_name().map(|n| n.to_string_lossy()), "text": text, "label": label, "features": features}))

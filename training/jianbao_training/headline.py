@@ -277,13 +277,20 @@ class Brief:
         return paragraphs
 
 
-def brief_pages(articles, out, pages, rng):
-    """Pages of short reports, as local papers print them."""
+def sheets(out, pages, rng, headed):
+    """New pages, a share of them with heads; each is written when the next one is asked for."""
     out.mkdir(parents=True, exist_ok=True)
     for n in range(pages):
         page = Brief(rng)
-        if rng.random() < 0.5:
+        if rng.random() < headed:
             page.some(page.heads, 3)
+        yield page
+        write_page(out, n, page.lines, dict(articles=page.gold))
+
+
+def brief_pages(articles, out, pages, rng):
+    """Pages of short reports, as local papers print them."""
+    for page in sheets(out, pages, rng, 0.5):
         notices = rng.choice([0, 0, 0, 0, 0.2, 0.7])
         for article in rng.sample(articles, rng.randint(3, 9)):
             if rng.random() < notices:
@@ -294,7 +301,6 @@ def brief_pages(articles, out, pages, rng):
                 page.report(article)
         if rng.random() < 0.3:
             page.some(page.heads, 2)
-        write_page(out, n, page.lines, dict(articles=page.gold))
 
 
 def with_deck(title, below, rng):
@@ -352,18 +358,14 @@ def whole_headline(article):
 def natural_pages(articles, evenings, out, pages, rng, most=12):
     """Pages as they were printed: what stood together, in its order, with the habits of one page for all of it; on every other
     page also short items of broadcast news, with credits or without."""
-    out.mkdir(parents=True, exist_ok=True)
     together = {}
     for r in sorted(articles, key=lambda r: r["id"]):
         together.setdefault(page_of(r), []).append(r)
     together = [page for page in together.values() if 1 < len(page) <= most]
     rng.shuffle(together)
-    for n in range(pages):
+    for n, sheet in enumerate(sheets(out, pages, rng, 0.4)):
         page = together[n % len(together)]
-        sheet = Brief(rng)
         sheet.blanks = rng.choice(["none", "none", "articles", "titles", "all"])
-        if rng.random() < 0.4:
-            sheet.some(sheet.heads, 3)
         pieces = [(r["title"], [p.strip() for p in r["text"].split("\n") if p.strip()]) for r in page]
         for _ in range(rng.choice([0, 0, 0, 1, 2, 3]) if evenings else 0):
             title, paragraphs = rng.choice(rng.choice(evenings))
@@ -374,7 +376,6 @@ def natural_pages(articles, evenings, out, pages, rng, most=12):
             sheet.titled(as_printed(title, rng))
             sheet.lines += [rng.choice(sheet.writers)()] * (rng.random() < signed)
             sheet.prose(paragraphs)
-        write_page(out, n, sheet.lines, dict(articles=sheet.gold))
 
 
 def is_digest(article):
@@ -398,11 +399,7 @@ def items_of(digest):
 
 def digest_pages(evenings, out, pages, rng):
     """Pages of short items without credits, in the order of one evening, here and there an item of another."""
-    out.mkdir(parents=True, exist_ok=True)
-    for n in range(pages):
-        page = Brief(rng)
-        if rng.random() < 0.4:
-            page.some(page.heads, 3)
+    for page in sheets(out, pages, rng, 0.4):
         items = list(rng.choice(evenings))
         items.insert(rng.randint(0, len(items)), rng.choice(rng.choice(evenings)))
         for title, paragraphs in items:
@@ -410,7 +407,6 @@ def digest_pages(evenings, out, pages, rng):
             page.prose(paragraphs)
             if rng.random() < page.signed:
                 page.lines.append(rng.choice(page.signatures)())
-        write_page(out, n, page.lines, dict(articles=page.gold))
 
 
 def page_of(article):

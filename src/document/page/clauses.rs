@@ -1,7 +1,8 @@
 //! Lines that were broken after their clauses, as texts for small screens are: a paragraph is all lines up to its full stop.
 
 use super::line::is_enumerated;
-use super::wrap::{Printed, ends_somehow, put_together};
+use super::printed::{Printed, ends_somehow};
+use super::wrap::put_together;
 use super::{line, seams};
 use crate::document::table::is_table_row;
 

@@ -302,18 +302,22 @@ impl<'a> Context<'a> {
     }
 }
 
-/// What both looks say of every line, 0 where it is not short.
+/// What `of` says of each line, 0 where it is not short.
+pub fn of_each(lines: &[Line], of: impl Fn(usize) -> f32) -> Vec<f32> {
+    let said = lines.iter().enumerate().map(|(i, line)| match line.kind {
+        LineKind::Short => of(i),
+        _ => 0.0,
+    });
+    said.collect()
+}
+
+/// What both looks say of every line.
 pub fn probabilities(page: &PageStyle, lines: &[Line]) -> Vec<f32> {
-    let each = |of: &dyn Fn(usize) -> f32| {
-        let is_short = |i: usize| lines[i].kind == LineKind::Short;
-        let said = (0..lines.len()).map(|i| if is_short(i) { of(i) } else { 0.0 });
-        said.collect::<Vec<f32>>()
-    };
     // Features are computed twice: those of a million lines would not be held.
     let first = |i: usize| headline::features(page, lines, i);
-    let first_look = each(&|i| headline::probability(&first(i)));
+    let first_look = of_each(lines, |i| headline::probability(&first(i)));
     let context = Context::of(page, lines, &first_look);
-    each(&|i| probability(&context.features(i, &first(i))))
+    of_each(lines, |i| probability(&context.features(i, &first(i))))
 }
 
 #[cfg(test)]

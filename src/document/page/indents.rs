@@ -4,8 +4,8 @@
 //! nothing is justified there is no such width; the white space before the first line of a paragraph says as much.
 
 use super::line::{self, is_enumerated};
+use super::printed::{INDENT, Printed, heads_report, is_signed};
 use super::seams;
-use super::wrap::{INDENT, Printed, heads_report, is_signed};
 use crate::document::sentence::{is_closing, is_terminal};
 use crate::document::table::is_table_row;
 
@@ -68,8 +68,7 @@ fn reads_on(said: &[char], next: &[char], least: f32) -> bool {
     if matches!(said.last(), Some('，' | '、' | ',')) {
         return true;
     }
-    let (left, right) = seams::sides(said, next);
-    seams::word(&left, &right) > 0 || seams::logit(&left, &right) > least
+    seams::reads_on(said, next, least)
 }
 
 #[cfg(test)]

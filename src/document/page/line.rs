@@ -5,7 +5,8 @@ use super::credits::trailing_credit;
 use super::furniture::{self, MAX_FURNITURE_CHARS};
 use super::indents;
 use super::parted::{headed, labelled, noted, sited};
-use super::wrap::{self, Printed};
+use super::printed::{INDENT, Printed};
+use super::wrap;
 use crate::document::Span;
 use crate::document::markup::without_markdown;
 use crate::document::sentence::{is_closing, is_terminal, line_spans};
@@ -107,7 +108,7 @@ fn classified(text: &[char], line: Printed) -> Line {
         span,
         kind: kind_of(&head, &head_text, span.len(), dateline_chars, is_credit),
         blank_before: line.blank_before,
-        is_indented: line.indent >= wrap::INDENT,
+        is_indented: line.indent >= INDENT,
         dateline_chars,
     }
 }

@@ -20,6 +20,7 @@ pub mod line;
 mod neighbours;
 mod parted;
 mod pieces;
+mod printed;
 mod relaid;
 pub mod repair;
 mod repeats;

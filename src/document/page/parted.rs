@@ -2,7 +2,7 @@
 //! elsewhere.
 
 use super::line::{MAX_HEADLINE_CHARS, PATTERN_CHARS};
-use super::wrap::Printed;
+use super::printed::Printed;
 use crate::document::Span;
 use crate::document::article::before_site;
 use crate::document::sentence::is_closing;

@@ -47,6 +47,12 @@ pub fn logit(left: &[char], right: &[char]) -> f32 {
     hash::logit(TABLE, rows)
 }
 
+/// Whether a line reads on in the next one: a word stands across its end, or the characters that meet speak for it by more than `least`.
+pub fn reads_on(said: &[char], next: &[char], least: f32) -> bool {
+    let (left, right) = sides(said, next);
+    word(&left, &right) > 0 || logit(&left, &right) > least
+}
+
 /// What stands on both sides of a line's end, folded, as far as [`logit`] looks.
 pub fn sides(said: &[char], next: &[char]) -> (Vec<char>, Vec<char>) {
     let left = &said[said.len().saturating_sub(CHARS)..];

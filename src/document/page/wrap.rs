@@ -6,24 +6,14 @@
 //! sets paragraphs off: by white space before it, by a blank line; where it does neither, a full stop at the line's end has
 //! to do.
 
-use super::credits::trailing_credit;
-use super::line::{PATTERN_CHARS, after_last_sentence, ends_in_a_note, is_enumerated, last_mark};
+use super::line::is_enumerated;
+use super::printed::{
+    INDENT, Printed, ends_somehow, heads_report, is_credit, is_signed, opens_report, stops,
+    unbroken,
+};
 use super::seams;
-use crate::document::Span;
-use crate::document::sentence::is_terminal;
 use crate::document::table::is_table_row;
-use crate::text::dateline::dateline_chars;
-use crate::text::fold::{columns, folded_head, is_han};
-use crate::text::patterns::PATTERNS;
-
-/// A line as it is printed, or several that a width broke.
-pub(super) struct Printed {
-    /// Without white space at its ends.
-    pub span: Span,
-    /// Columns of white space before it.
-    pub indent: usize,
-    pub blank_before: usize,
-}
+use crate::text::fold::{columns, is_han};
 
 /// How the width of lines is measured: a page is broken after so many columns, of which a Chinese character takes two, or by
 /// simpler programs after so many characters.
@@ -59,8 +49,6 @@ const MIN_FULL_IN_PART: usize = 2;
 const MIN_FULL_SHARE: f32 = 0.4;
 /// Of the full lines, how many stop in mid-sentence: by chance four in five do.
 const MIN_OPEN_SHARE: f32 = 0.6;
-/// Columns that set the beginning of a paragraph off.
-pub(super) const INDENT: usize = 2;
 /// Widths of lines that are tried on a page, the commonest first.
 const WIDTHS: usize = 8;
 
@@ -237,7 +225,10 @@ impl Wrapped {
         let (above, below) = (lines[i - 1].span.of(text), lines[i].span.of(text));
         let ends_in_word = below.last().is_some_and(|&c| is_han(c));
         heads_report(text, lines, i)
-            || ends_in_word && !self.is_full(i) && !stops(below) && !reads_on(above, below)
+            || ends_in_word
+                && !self.is_full(i)
+                && !stops(below)
+                && !seams::reads_on(above, below, 0.0)
     }
 
     /// Marks the lines that go on with the one before.
@@ -285,73 +276,6 @@ impl Wrapped {
     }
 }
 
-/// Whether lines from `i` on, none of which ends a sentence, are the headline of the report below them. If there are several, the
-/// first one does not read on from the line above, and is not as long.
-pub(super) fn heads_report(text: &[char], lines: &[Printed], i: usize) -> bool {
-    let said = |i: usize| lines[i].span.of(text);
-    let opens = |i: usize| opens_report(said(i)) || is_credit(said(i));
-    let is_deck = |&i: &usize| !opens(i) && !stops(said(i)) && lines[i].indent < INDENT;
-    let decks = (i..lines.len()).take(MAX_DECKS).take_while(is_deck).count();
-    let is_above = decks > 0 && i + decks < lines.len() && opens(i + decks);
-    let (above, first) = (said(i - 1), said(i));
-    is_above && (decks == 1 || above.len().abs_diff(first.len()) > 1 && !reads_on(above, first))
-}
-
-/// Whether a line reads on in the next one, by the characters that meet.
-fn reads_on(above: &[char], below: &[char]) -> bool {
-    let (left, right) = seams::sides(above, below);
-    seams::word(&left, &right) > 0 || seams::logit(&left, &right) > 0.0
-}
-
-/// Whether a line ends in brackets behind a sentence, or in a credit that is set off: nothing of its paragraph is missing. What
-/// stands in brackets may begin in the line above.
-pub(super) fn is_signed(text: &[char], lines: &[Printed], i: usize) -> bool {
-    let near = lines[i.saturating_sub(1)..=i].iter();
-    let printed: Vec<char> = near.flat_map(|line| line.span.of(text)).copied().collect();
-    let is_set_off = || {
-        after_last_sentence(&printed)
-            .first()
-            .is_some_and(|c| c.is_whitespace())
-    };
-    ends_in_a_note(&printed) || is_set_off() && trailing_credit(&printed) > 0
-}
-
-/// `文/本报记者 …`, below a headline that is as long as the lines.
-fn is_credit(line: &[char]) -> bool {
-    line.len() <= MAX_CREDIT_CHARS && {
-        let folded = folded_head(line, MAX_CREDIT_CHARS);
-        PATTERNS.credited.is_match(&folded) && PATTERNS.byline.is_match(&folded)
-    }
-}
-
-/// Lines of a headline.
-const MAX_DECKS: usize = 4;
-
-/// A longer line is no credit.
-const MAX_CREDIT_CHARS: usize = 40;
-
-/// `本报讯（记者 …`, below a headline that is as long as the lines.
-fn opens_report(line: &[char]) -> bool {
-    let opens = line
-        .iter()
-        .take(OPENING_CHARS)
-        .any(|c| matches!(c, '讯' | '电' | '（' | '(' | '【'));
-    opens && dateline_chars(&folded_head(line, PATTERN_CHARS)) > 0
-}
-
-/// Where such an opening has its mark.
-const OPENING_CHARS: usize = 24;
-
-/// How long what opens a line is, if it is not broken: `214.8` of `214.8亿元`.
-fn unbroken(line: &[char]) -> usize {
-    let is_of_word = |c: &&char| c.is_ascii_alphanumeric() || matches!(c, '.' | '%' | ',' | '-');
-    let word = line.iter().take(MAX_UNBROKEN).take_while(is_of_word);
-    word.count()
-}
-
-/// What is longer is broken too.
-const MAX_UNBROKEN: usize = 16;
-
 /// The place of the least cost, the last of equal ones: that lines are not broken goes before.
 fn cheapest(costs: &[f32]) -> usize {
     let mut best = costs.len() - 1;
@@ -383,16 +307,6 @@ fn common_widths(ends: &[usize], measure: &Measure) -> Vec<usize> {
         counts[width - measure.ragged..=width].fill(0);
     }
     widths
-}
-
-/// Ends in a full stop, or what counts as one.
-fn stops(line: &[char]) -> bool {
-    last_mark(line).is_some_and(is_terminal)
-}
-
-/// Ends in a mark.
-pub(super) fn ends_somehow(line: &[char]) -> bool {
-    last_mark(line).is_some_and(|c| !c.is_alphanumeric())
 }
 
 #[cfg(test)]

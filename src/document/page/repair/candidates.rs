@@ -1,9 +1,9 @@
 //! Which fragments may continue which open ends, and what speaks for each pair.
 
 use super::{Continuation, Page};
-use crate::document::page::{BlockKind, line, seams};
+use crate::document::page::{Block, BlockKind, line, seams};
 use crate::document::table::is_table_row;
-use crate::text::fold::{fold_char, folded_head};
+use crate::text::fold::{fold, folded_head};
 use crate::text::patterns::PATTERNS;
 use std::collections::HashMap;
 
@@ -254,16 +254,13 @@ impl Page<'_> {
     /// The end of a block, folded.
     fn seam_left(&self, i: usize) -> Vec<char> {
         let chars = self.chars(i);
-        let mut end = unbroken(chars[chars.len().saturating_sub(2 * SEAM_CHARS)..].iter());
-        end.drain(..end.len().saturating_sub(SEAM_CHARS));
-        end
+        fold(&chars[chars.len().saturating_sub(SEAM_CHARS)..])
     }
 
     /// The beginning of a block, folded.
     pub(super) fn seam_right(&self, i: usize) -> Vec<char> {
-        let mut beginning = unbroken(self.chars(i).iter().take(2 * SEAM_CHARS));
-        beginning.truncate(SEAM_CHARS);
-        beginning
+        let chars = self.chars(i);
+        fold(&chars[..chars.len().min(SEAM_CHARS)])
     }
 
     /// What can be the rest of a paragraph at all.
@@ -285,11 +282,15 @@ impl Page<'_> {
 
     /// Whether a headline stands above a block in its article.
     pub(super) fn has_headline(&self, i: usize) -> bool {
-        let mut above = (0..i)
-            .rev()
-            .take(MAX_ABOVE)
-            .take_while(|&j| self.section[j] == self.section[i]);
-        above.any(|j| self.blocks[j].kind == BlockKind::Headline)
+        let mut above = self.above(i).take(MAX_ABOVE);
+        above.any(|block| block.kind == BlockKind::Headline)
+    }
+
+    /// What stands above a block in its article, the nearest first.
+    fn above(&self, i: usize) -> impl Iterator<Item = &Block> {
+        let before = self.blocks[..i].iter().zip(&self.section).rev();
+        let own = before.take_while(move |&(_, &section)| section == self.section[i]);
+        own.map(|(block, _)| block)
     }
 
     /// The first text of an article.
@@ -297,30 +298,10 @@ impl Page<'_> {
         if self.blocks[i].opens {
             return true;
         }
-        let before = self.blocks[..i].iter().zip(&self.section).rev();
-        before
-            .take_while(|&(_, &section)| section == self.section[i])
-            .find(|(block, _)| matches!(block.kind, BlockKind::Body | BlockKind::Headline))
-            .is_some_and(|(block, _)| block.kind == BlockKind::Headline)
+        self.above(i)
+            .find(|block| matches!(block.kind, BlockKind::Body | BlockKind::Headline))
+            .is_some_and(|block| block.kind == BlockKind::Headline)
     }
-}
-
-/// Folded, as if no width had broken the lines: the model has read paragraphs.
-fn unbroken<'a>(chars: impl Iterator<Item = &'a char>) -> Vec<char> {
-    let mut out: Vec<char> = Vec::new();
-    let mut below_break = false;
-    for c in chars.copied().map(fold_char) {
-        if c == '\n' {
-            while out.last().is_some_and(|c| c.is_whitespace()) {
-                out.pop();
-            }
-            below_break = true;
-        } else if !(below_break && c.is_whitespace()) {
-            out.push(c);
-            below_break = false;
-        }
-    }
-    out
 }
 
 /// The model's logit for each pair.
