@@ -73,6 +73,10 @@ patterns! {
     furniture,
     /// Furniture where other furniture stands beside it or no text above it: dates, addresses.
     beside_furniture,
+    /// What parts of pages, and texts without another headline, are called: `公告`, `短评`.
+    label,
+    /// How a match ended: `东江3：0临江`.
+    score,
     /// How a section of a speech or a notice opens: `一、`, `（二）`.
     section,
     /// A tag of HTML.
@@ -193,6 +197,22 @@ mod tests {
             "报料热线：12345678",
             "主编/秦川 编辑/莫凡",
             "DONGJIANG RIBAO",
+            "东江日报 DONGJIANG RIBAO",
+            "第5版/共8版",
+            "第 3 页 共 8 页",
+            "►►►2版",
+            "投稿信箱：fukan@djrb.example",
+            "零售每份一元",
+            "值班总编 何田",
+            "媒体联系人：何田 13800000000",
+            "（未完待续）",
+            "（责任编辑 何田）",
+            "扫码看视频",
+            "www.djrb.example 2024年4月18日",
+            "首页 | 要闻 | 社会 | 视频",
+            "网友评论 0 条 | 我要评论",
+            "点个“在看”，让更多人看到",
+            "东江供电公司主办 内部资料 免费交流",
             "今日8版 总第1234期",
             "要闻",
             "来源: 东江日报 | 2024-07-21 08:11",

@@ -60,8 +60,9 @@ pub fn choose(
         if chosen.len() == limit {
             break;
         }
-        // A short item has fewer than eight; some keyword it has.
-        let unlikely = own[i] < MIN_PROBABILITY && !chosen.is_empty();
+        // A short item has fewer than eight; some keywords it has.
+        let unlikely = own[i] < MIN_PROBABILITY && !chosen.is_empty()
+            || own[i] < DOUBTFUL && chosen.len() >= ENOUGH;
         let is_new = |i: usize| {
             let same = |&j: &usize| name_the_same(&cores[i], &cores[j]) || aliases.tell(i, j);
             !chosen.iter().any(same)
@@ -162,6 +163,11 @@ const MAX_COLUMN_CHARS: usize = 8;
 /// Less probable candidates are no keywords, even if an article has nothing better. Of 0, 0.15, 0.2, 0.25 and 0.3 best on 282
 /// held-out articles, also without their titles and with 3 % of the characters misread.
 const MIN_PROBABILITY: f32 = 0.2;
+/// Where there are so many, less probable ones than this are left out: an editor who read 200 briefs would not have had three
+/// quarters of those. By the measure it is the same: F1 0.578 instead of 0.576 on 60 development articles, 0.554 instead of 0.555 on 700
+/// of our own labels.
+const DOUBTFUL: f32 = 0.3;
+const ENOUGH: usize = 3;
 /// Candidates that are compared with each other at most.
 const MAX_LIKELY: usize = 60;
 /// Less probable candidates are no variants that count.
@@ -421,6 +427,24 @@ mod tests {
         };
         assert_eq!(chosen(1.0), 1);
         assert_eq!(chosen(-4.0), 1);
+    }
+
+    #[test]
+    fn doubtful_ones_are_left_out_where_there_are_enough() {
+        let text = "大桥建成通车，市民走上大桥观看江面，游船驶过码头。";
+        let logit = |likely: &'static [&str]| {
+            move |key: &str| match likely.contains(&key) {
+                true => 2.0,
+                false if key == "游船" => -1.2,
+                false => -6.0,
+            }
+        };
+        assert_eq!(
+            chosen(text, logit(&["大桥", "市民"])),
+            ["大桥", "市民", "游船"]
+        );
+        let enough = &["大桥", "市民", "江面"];
+        assert_eq!(chosen(text, logit(enough)), enough);
     }
 
     #[test]

@@ -30,6 +30,9 @@ pub(super) fn settle(text: &[char], lines: &mut [Line]) {
             let headline_below = is(below, LineKind::Short);
             let apart = below.is_some_and(|below| below.blank_before > 0);
             let row_below = below.is_some_and(|below| is_table_row(below.span.of(text)));
+            if heads_notice(text, lines, i) {
+                continue;
+            }
             let line = &mut lines[i];
             let printed = line.span.of(text);
             if row_below && heads_table(printed) {
@@ -74,6 +77,9 @@ fn mark_page_head(text: &[char], lines: &mut [Line]) {
     }
 }
 
+/// Lines of a headline.
+const MAX_DECKS: usize = 3;
+
 /// The head of a page has fewer lines.
 const MAX_HEAD_LINES: usize = 16;
 
@@ -91,11 +97,38 @@ fn mark_web_tail(text: &[char], lines: &mut [Line]) {
         let is_credited = |line: &Line| line.dateline_chars > 0 || line.kind == LineKind::Byline;
         let opens = |i: usize| lines.get(i + 1).is_some_and(is_credited);
         let end = (tail + 1..lines.len()).find(|&i| is_text(&lines[i]) || opens(i));
+        // The headline of another article, apart from the links.
+        let headline = |end: usize| {
+            let is_short = |i: &usize| lines[*i].kind == LineKind::Short;
+            let decks = (tail + 1..end).rev().take_while(is_short);
+            decks.take(MAX_DECKS).find(|&i| lines[i].blank_before > 0)
+        };
+        let end = end.map(|end| headline(end).unwrap_or(end));
         let end = end.unwrap_or(lines.len());
         for link in &mut lines[tail..end] {
             link.kind = LineKind::Furniture;
         }
     }
+}
+
+/// `公告`, apart from what stands above and right above its text, or whom it addresses: a part of the page is called so too, but here
+/// nothing else is the headline.
+pub(super) fn heads_notice(text: &[char], lines: &[Line], i: usize) -> bool {
+    let printed = |line: &Line| line.span.of(text);
+    let line = &lines[i];
+    let is_apart = i == 0 || line.blank_before > 0;
+    let addresses =
+        |below: &Line| below.span.len() <= MAX_LABEL_CHARS && printed(below).ends_with(&['：']);
+    let opens_text = |below: &Line| {
+        below.blank_before == 0 && (below.kind == LineKind::Body || addresses(below))
+    };
+    line.kind == LineKind::Short
+        && is_apart
+        && line.span.len() <= MAX_LABEL_CHARS
+        && lines.get(i + 1).is_some_and(opens_text)
+        && PATTERNS
+            .label
+            .is_match(&folded_head(printed(line), MAX_LABEL_CHARS))
 }
 
 /// A paper's name: above all text, beside other furniture or above a headline. By itself, it can be one.

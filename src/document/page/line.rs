@@ -96,7 +96,9 @@ fn classified(text: &[char], line: Printed) -> Line {
     let head = fold(&span.of(text)[..span.len().min(PATTERN_CHARS)]);
     let head_text: String = head.iter().collect();
     let is_byline = span.len() <= MAX_BYLINE_CHARS
-        && (PATTERNS.byline.is_match(&head_text) || is_marked(&head) && are_names(&head));
+        && (PATTERNS.byline.is_match(&head_text)
+            || is_marked(&head) && are_names(&head)
+            || is_spaced_out(&head) && PATTERNS.byline.is_match(&head_text.replace(' ', "")));
     let opening = (!is_byline).then(|| opening(&head_text)).flatten();
     let dateline_chars = opening.as_ref().map_or(0, |opening| opening.chars);
     // Nothing but a dateline in brackets closes an article, or stands alone below its headline; one with the agency's
@@ -111,6 +113,12 @@ fn classified(text: &[char], line: Printed) -> Line {
         is_indented: line.indent >= INDENT,
         dateline_chars,
     }
+}
+
+/// A blank behind every character, as some scans are read: `本 报 记 者 何 田`.
+fn is_spaced_out(line: &[char]) -> bool {
+    let mut words = line.split(|c| c.is_whitespace()).filter(|w| !w.is_empty());
+    line.len() > 1 && words.all(|word| word.len() == 1)
 }
 
 /// The lines as they are printed, those that are blank only counted.
@@ -301,6 +309,7 @@ mod tests {
             "编辑：王小文",
             "以上图片均为石磊摄（新华社发）",
             "本版图片均由本报记者 石磊 摄",
+            "本 报 记 者   罗 建 国",
         ] {
             assert!(
                 matches!(kind(byline), LineKind::Byline | LineKind::Furniture),

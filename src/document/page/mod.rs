@@ -263,6 +263,82 @@ mod tests {
     }
 
     #[test]
+    fn a_notice_has_no_other_headline() {
+        let [first, second] = [REPORTS[0], REPORTS[1]];
+        let notice = "公告\n本院受理原告东江银行诉你借款合同纠纷一案，现依法向你公告送达起诉状副本及开庭传票。\n东江县人民法院";
+        let page = format!("{notice}\n\n{notice}\n\n{}\n{}", first.0, first.1);
+        assert_eq!(titles(&page), ["公告", "公告", first.0]);
+        let below = format!(
+            "{}\n{}\n\n{}",
+            first.0,
+            first.1,
+            notice.replace("\n本院", "\n李国强：\n本院")
+        );
+        assert_eq!(titles(&below), [first.0, "公告"]);
+        // Above a headline it is what the page is called.
+        let page = format!(
+            "公告\n{}\n{}\n\n{}\n{}",
+            first.0, first.1, second.0, second.1
+        );
+        assert_eq!(titles(&page), [first.0, second.0]);
+    }
+
+    #[test]
+    fn a_headline_below_the_links_of_a_web_page_is_another_articles() {
+        let [first, second] = [REPORTS[0], REPORTS[1]];
+        for links in ["往期推荐", "推荐阅读\n东江水位下降\n大桥夜景如画"] {
+            let page = format!(
+                "{}\n{}\n{links}\n\n{}\n{}",
+                first.0, first.1, second.0, second.1
+            );
+            assert_eq!(titles(&page), [first.0, second.0], "{links}");
+        }
+    }
+
+    #[test]
+    fn a_letter_is_one_article_with_its_reply() {
+        let [first, _] = [REPORTS[0], REPORTS[1]];
+        for signature in ["读者 小雨", "您的读者：小雨"] {
+            let page = format!(
+                "孩子发烧要不要捂汗\n　　编辑老师：我的孩子两岁半，上周发烧，奶奶给他盖了两床被子。\n{signature}\n　　小雨读者：您的担心是对的。孩子捂得太严，热量散不出去。\n\n{}\n　　{}",
+                first.0, first.1
+            );
+            assert_eq!(
+                titles(&page),
+                ["孩子发烧要不要捂汗", first.0],
+                "{signature}"
+            );
+        }
+    }
+
+    #[test]
+    fn rows_of_scores_and_sentences_of_another_language_open_no_article() {
+        let [first, second] = [REPORTS[0], REPORTS[1]];
+        for inside in [
+            "东江3：1临江\n周家寨0：0中原（点球5：4）\n海蓝1：2长山",
+            "The fifth International Tea Expo opened yesterday with 610\nexhibitors from 28 countries",
+        ] {
+            let page = format!(
+                "{}\n{}\n{inside}\n市民说，以后会常来这里。\n\n{}\n{}",
+                first.0, first.1, second.0, second.1
+            );
+            assert_eq!(titles(&page), [first.0, second.0], "{inside}");
+        }
+    }
+
+    #[test]
+    fn who_speaks_stands_above_the_date() {
+        let page = "在年度表彰大会上的讲话\n公司党委书记、董事长 裴海山\n（2023年1月12日）\n同志们：\n今天召开表彰大会，总结去年工作，部署下一阶段任务。";
+        let text: Vec<char> = page.chars().collect();
+        for layout in [Layout::Auto, Layout::Article] {
+            let article = split(&text, layout, &NoContinuation)
+                .articles
+                .swap_remove(0);
+            assert_eq!(article.byline, ["公司党委书记、董事长 裴海山"]);
+        }
+    }
+
+    #[test]
     fn talk_opens_no_article() {
         let page = "乡邮员的四十年\n本报记者 何田\n清晨，老人接过一封信。\n“是我家娃儿的？”\n“是大学的录取通知书！”\n老人笑了，邮递员也笑了，山路上阳光正好。";
         assert_eq!(titles(page), ["乡邮员的四十年"]);

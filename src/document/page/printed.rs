@@ -1,6 +1,7 @@
 //! Lines as they are printed, and what those that meet say of the paragraphs they stand in, whatever their widths.
 
 use super::credits::trailing_credit;
+use super::furniture::is_furniture;
 use super::line::{PATTERN_CHARS, after_last_sentence, ends_in_a_note, last_mark};
 use super::seams;
 use crate::document::Span;
@@ -34,6 +35,25 @@ pub(super) fn heads_report(text: &[char], lines: &[Printed], i: usize) -> bool {
             || above.len().abs_diff(first.len()) > 1 && !seams::reads_on(above, first, 0.0))
 }
 
+/// Whether a line is a headline by where it stands, though as wide as the lines below: the page's first one, or below a finished
+/// paragraph and more blank lines than are `usual`, and what stands below does not read on from it.
+pub(super) fn is_set_off(text: &[char], lines: &[Printed], i: usize, usual: usize) -> bool {
+    let Some(below) = lines.get(i + 1) else {
+        return false;
+    };
+    let said = lines[i].span.of(text);
+    let is_finished = |above: &[char]| ends_somehow(above) || is_furniture(above);
+    let is_apart =
+        i == 0 || lines[i].blank_before > usual && is_finished(lines[i - 1].span.of(text));
+    let commas = said.iter().filter(|c| matches!(c, '，' | ','));
+    is_apart
+        && below.blank_before <= usual
+        && commas.count() <= 1
+        && !said.iter().any(|c| "。；、：".contains(*c))
+        && !ends_somehow(said)
+        && !seams::reads_on(said, below.span.of(text), 0.0)
+}
+
 /// Whether a line ends in brackets behind a sentence, or in a credit that is set off: nothing of its paragraph is missing. What
 /// stands in brackets may begin in the line above.
 pub(super) fn is_signed(text: &[char], lines: &[Printed], i: usize) -> bool {
@@ -51,7 +71,8 @@ pub(super) fn is_signed(text: &[char], lines: &[Printed], i: usize) -> bool {
 pub(super) fn is_credit(line: &[char]) -> bool {
     line.len() <= MAX_CREDIT_CHARS && {
         let folded = folded_head(line, MAX_CREDIT_CHARS);
-        PATTERNS.credited.is_match(&folded) && PATTERNS.byline.is_match(&folded)
+        let says_who = [&PATTERNS.byline, &PATTERNS.signature];
+        PATTERNS.credited.is_match(&folded) && says_who.iter().any(|who| who.is_match(&folded))
     }
 }
 
@@ -66,7 +87,7 @@ pub(super) fn opens_report(line: &[char]) -> bool {
     let opens = line
         .iter()
         .take(OPENING_CHARS)
-        .any(|c| matches!(c, '讯' | '电' | '（' | '(' | '【'));
+        .any(|c| matches!(c, '讯' | '电' | '（' | '(' | '【' | '〔' | '['));
     opens && dateline_chars(&folded_head(line, PATTERN_CHARS)) > 0
 }
 

@@ -8,7 +8,7 @@ use super::headline_context;
 use super::line::{self, Line, LineKind};
 use super::{BlockKind, Layout, furniture, jumps, neighbours};
 use crate::document::Span;
-use crate::text::fold::{fold, folded_head};
+use crate::text::fold::{fold, folded_head, is_han};
 use crate::text::names::{are_names, is_author};
 use crate::text::patterns::PATTERNS;
 use std::collections::HashSet;
@@ -78,6 +78,10 @@ fn on_a_page(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     let first_question = lines.iter().position(|line| is_speech(text, line));
     for i in 0..lines.len() {
         let asked = first_question.is_some_and(|first| first < i);
+        if furniture::heads_notice(text, lines, i) {
+            kinds[i] = BlockKind::Headline;
+            continue;
+        }
         if !is_short(i) || never_headline(text, lines, i, &speakers, asked) {
             continue;
         }
@@ -161,6 +165,11 @@ fn never_headline(
                 .section
                 .is_match(&folded_head(lines[i].span.of(text), SPEECH_CHARS))
         || i > 0 && tells_of_what_stands_above(text, lines, i)
+        || is_foreign(text, lines, i)
+        || is_one_of_several_scores(text, lines, i)
+        || is_boilerplate(lines[i].span.of(text))
+        || signs_letter(text, lines, i)
+        || i > 0 && furniture::heads_notice(text, lines, i - 1)
         || opens_inside(lines[i].span.of(text))
             && !above.is_some_and(|above| above.kind == LineKind::Short)
         || furniture::stands_beside_furniture(lines[i].span.of(text))
@@ -170,6 +179,56 @@ fn never_headline(
             // Where nobody has asked yet, it may open a column of questions.
             && (lines[i].blank_before == 0 || asked)
 }
+
+/// A sentence, or a part of one, in another script.
+fn is_foreign(text: &[char], lines: &[Line], i: usize) -> bool {
+    let letters = |line: &Line| {
+        let line = line.span.of(text);
+        let letters = line.iter().filter(|c| c.is_ascii_alphabetic()).count();
+        let is_foreign = !line.iter().any(|&c| is_han(c));
+        if is_foreign { letters } else { 0 }
+    };
+    let here = letters(&lines[i]);
+    let goes_on = i > 0 && here > 0 && letters(&lines[i - 1]) >= MIN_FOREIGN_LETTERS;
+    here >= MIN_FOREIGN_LETTERS || goes_on
+}
+
+/// Names of companies and products are shorter.
+const MIN_FOREIGN_LETTERS: usize = 24;
+
+/// `东江3：0临江`, above or below another match.
+fn is_one_of_several_scores(text: &[char], lines: &[Line], i: usize) -> bool {
+    let is_score = |i: usize| {
+        let line = lines.get(i).map(|line| line.span.of(text));
+        line.is_some_and(|line| PATTERNS.score.is_match(&folded_head(line, SCORE_CHARS)))
+    };
+    is_score(i) && (is_score(i + 1) || i > 0 && is_score(i - 1))
+}
+
+/// What is looked at of a line for a score.
+const SCORE_CHARS: usize = 40;
+
+/// `（作者为东江大学教授）`: printed with an article, says nothing of another.
+fn is_boilerplate(line: &[char]) -> bool {
+    PATTERNS
+        .boilerplate
+        .is_match(&folded_head(line, line::PATTERN_CHARS))
+}
+
+/// `读者 钱女士`, below a letter to the editor and above the reply.
+fn signs_letter(text: &[char], lines: &[Line], i: usize) -> bool {
+    let head = |line: &Line| folded_head(line.span.of(text), LETTER_CHARS);
+    let above = lines[i.saturating_sub(MAX_LETTER_LINES)..i].iter().rev();
+    let mut letter = above.take_while(|line| line.kind == LineKind::Body);
+    lines[i].span.len() <= LETTER_CHARS
+        && PATTERNS.letter_signature.is_match(&head(&lines[i]))
+        && letter.any(|line| PATTERNS.letter.is_match(&head(line)))
+}
+
+/// What is looked at of a letter's lines for whom it addresses and who signs it.
+const LETTER_CHARS: usize = 24;
+/// Paragraphs of a letter.
+const MAX_LETTER_LINES: usize = 8;
 
 fn is_speech(text: &[char], line: &Line) -> bool {
     let head = folded_head(line.span.of(text), SPEECH_CHARS);
@@ -305,7 +364,9 @@ fn mark_signatures(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             .find(|kind| **kind != BlockKind::Furniture);
         let below_headline =
             above == Some(&BlockKind::Headline) && lines[i].kind == LineKind::Short;
-        let above_text = matches!(kinds[i + 1], BlockKind::Body | BlockKind::Byline);
+        let below = kinds[i + 1..].iter();
+        let below = below.copied().find(|kind| *kind != BlockKind::Furniture);
+        let above_text = matches!(below, Some(BlockKind::Body | BlockKind::Byline));
         if !below_headline || !above_text {
             continue;
         }

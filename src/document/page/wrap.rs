@@ -6,10 +6,11 @@
 //! sets paragraphs off: by white space before it, by a blank line; where it does neither, a full stop at the line's end has
 //! to do.
 
+use super::furniture::is_furniture;
 use super::line::is_enumerated;
 use super::printed::{
-    INDENT, Printed, ends_somehow, heads_report, is_credit, is_signed, opens_report, stops,
-    unbroken,
+    INDENT, Printed, ends_somehow, heads_report, is_credit, is_set_off, is_signed, opens_report,
+    stops, unbroken,
 };
 use super::seams;
 use crate::document::table::is_table_row;
@@ -209,7 +210,8 @@ impl Wrapped {
         let wrapped = part.full >= MIN_FULL_IN_PART
             && part.full as f32 >= MIN_FULL_SHARE * wide as f32
             && longer * 10 <= wide
-            && open as f32 >= MIN_OPEN_SHARE * part.full as f32;
+            && open as f32 >= MIN_OPEN_SHARE * part.full as f32
+            && part.is_prose(text, lines);
         wrapped.then_some(part)
     }
 
@@ -217,6 +219,21 @@ impl Wrapped {
         let (end, next) = (self.ends[i - self.first], self.unbroken[i - self.first]);
         let had_no_room = next > self.ragged && end < self.width && end + next > self.width;
         had_no_room || (self.width - self.ragged..=self.width + self.ragged).contains(&end)
+    }
+
+    /// Whether the lines are somebody's sentences: of a date and a headline, or a headline and its credit, two can be as wide.
+    fn is_prose(&self, text: &[char], lines: &[Printed]) -> bool {
+        // A paragraph may end below.
+        let is_here = |i: &usize| {
+            let end = self.ends.get(i - self.first);
+            end.is_some_and(|&end| end <= self.width + self.ragged)
+        };
+        let here = (self.first..self.first + self.len + 1).take_while(is_here);
+        let marks = |marks: &'static str| {
+            let has = move |i: &usize| lines[*i].span.of(text).iter().any(|c| marks.contains(*c));
+            here.clone().filter(has).count()
+        };
+        marks("。！？!?") > 0 || marks("，,") > 1
     }
 
     /// Whether a headline begins below a paragraph that was cut where its column ended: above what opens a report, or a line
@@ -254,6 +271,11 @@ impl Wrapped {
         let is_list = here.clone().filter(is_item).count() >= MIN_ITEMS;
         for i in below_full {
             let (upper, lower) = (&lines[i - 1], &lines[i]);
+            // What opens a paragraph, and is the page's or says who wrote it, is all of it.
+            let heads = !out[i - 1]
+                && (is_furniture(upper.span.of(text))
+                    || is_credit(upper.span.of(text))
+                    || !indents && !spaced && is_set_off(text, lines, i - 1, usual));
             let (above, below) = (upper.span.of(text), lower.span.of(text));
             // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
             let stands_alone = is_list && is_enumerated(below)
@@ -269,6 +291,7 @@ impl Wrapped {
             };
             out[i] = lower.blank_before <= usual
                 && !begins
+                && !heads
                 && self.ends[i - self.first] <= self.width + self.ragged
                 && !is_table_row(above)
                 && !is_table_row(below);
@@ -428,6 +451,33 @@ mod tests {
                 .iter()
                 .any(|line| line.span.text(&text) == "家长走进后厨陪餐")
         );
+    }
+
+    #[test]
+    fn lines_above_the_text_that_are_as_wide_as_each_other_stay_apart() {
+        let body = wrapped(PARAGRAPHS[0], 17, "　　");
+        for (above, below) in [
+            ("2024年4月18日 星期四", "市教育局通报食堂检查情况"),
+            ("责任编辑：何田 版式：林满", "市教育局通报食堂检查情况"),
+            ("在年度表彰大会上的讲话", "东江理工大学教授 周南山"),
+            ("校园食堂采购今年起公开招标", "■ 张 磊 本报特约记者 何田"),
+        ] {
+            let found = super::super::line::paragraphs(&format!("{above}\n{below}\n{body}\n"));
+            assert_eq!(found[..2], [above, below]);
+        }
+    }
+
+    #[test]
+    fn a_headline_as_wide_as_the_column_is_one_where_it_is_set_off() {
+        let body = wrapped(PARAGRAPHS[1], 17, "");
+        for title in [
+            "市教育局公开招标中小学食堂食材",
+            "家长走进后厨，食堂采购全程公开",
+        ] {
+            let page = format!("{title}\n{body}\n\n{title}\n{body}\n");
+            let found = super::super::line::paragraphs(&page);
+            assert_eq!(found, [title, PARAGRAPHS[1], title, PARAGRAPHS[1]]);
+        }
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Paragraphs that stop in mid-sentence.
 
+use super::super::BlockKind;
 use super::super::credits::trailing_credit;
 use super::super::line::{after_last_sentence, is_enumerated};
 use super::Page;
@@ -52,11 +53,22 @@ impl Page<'_> {
         let heads_table = (self.next_body(i)).is_some_and(|below| is_table_row(self.chars(below)));
         is_table_row(chars)
             || is_item
+            || self.blocks[i].is_heading && self.is_below_headline(i) && ends_in_a_name(chars)
             || heads_table && chars.iter().any(|c| c.is_whitespace())
             || PATTERNS
                 .captioned
                 .is_match(&folded_head(tail, CREDIT_CHARS))
     }
+
+    fn is_below_headline(&self, i: usize) -> bool {
+        i > 0 && self.blocks[i - 1].kind != BlockKind::Body
+    }
+}
+
+/// `公司董事长　何田`, `答疑专家：主任医师 何田`.
+fn ends_in_a_name(line: &[char]) -> bool {
+    let apart = line.iter().rposition(|&c| c.is_whitespace() || c == '：');
+    apart.is_some_and(|apart| are_names(&fold(&line[apart + 1..])))
 }
 
 /// Behind the last sentence stands who wrote it or whom to ask (`…。 记者 何田`, `…。咨询电话：96388`), or all of it belongs to the
