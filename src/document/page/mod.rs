@@ -296,6 +296,18 @@ mod tests {
     }
 
     #[test]
+    fn a_short_comment_below_a_report_is_an_article() {
+        let page = "长江上游第一座铁路大桥通车\n两岸五万群众集会庆祝\n　　【本报重庆二十四日专电】长江上游的第一座铁路大桥今天正式通车。\n　　这座桥全长八百二十公尺，有十六个桥孔。建设者们在四年中战胜了三次特大洪水。\n\n短评\n让好办法在更多的车间里开花\n　　一个办法从想到做，中间隔着二十七次试验；一个办法从一个人会到许多人会，中间隔着一本小册子。\n　　我们希望各厂的领导同志，把推广先进经验当作一件正经的工作来抓。";
+        assert_eq!(
+            titles(page),
+            [
+                "长江上游第一座铁路大桥通车 两岸五万群众集会庆祝",
+                "让好办法在更多的车间里开花"
+            ]
+        );
+    }
+
+    #[test]
     fn a_letter_is_one_article_with_its_reply() {
         let [first, _] = [REPORTS[0], REPORTS[1]];
         for signature in ["读者 小雨", "您的读者：小雨"] {

@@ -34,7 +34,8 @@ fn add_first_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
 
 const DASH: [char; 2] = ['—', '—'];
 
-/// What stands between a headline and the dateline or byline of its text is a deck too.
+/// What stands between a headline and the dateline or byline of its text is a deck too, and so is what opens with a dash there, unless
+/// more such lines are a list.
 fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     for first in 1..lines.len() {
         if kinds[first - 1] != BlockKind::Headline {
@@ -55,7 +56,13 @@ fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             let is_byline = kinds[below] == BlockKind::Byline && !is_of_a_photo(line.span.of(text));
             line.blank_before == 0 && (line.dateline_chars > 0 || is_byline)
         });
-        if decks <= MAX_LAST_DECKS && is_credited {
+        let opens_with_dash = |i: usize| {
+            lines
+                .get(i)
+                .is_some_and(|line| line.span.of(text).starts_with(&DASH))
+        };
+        let is_dashed = decks == 1 && opens_with_dash(first) && !opens_with_dash(below);
+        if decks <= MAX_LAST_DECKS && is_credited || is_dashed && below < lines.len() {
             kinds[first..below].fill(BlockKind::Headline);
         }
     }
@@ -306,6 +313,23 @@ mod tests {
                 "青石中学食堂改造"
             ]
         );
+    }
+
+    #[test]
+    fn a_dash_below_a_headline_opens_a_deck() {
+        let found = |decks: &str| {
+            let page = format!(
+                "他把巡线路走成了花路\n{decks}\n在东江供电公司，大家都会说到他的那只帆布包。"
+            );
+            let text: Vec<char> = page.chars().collect();
+            let lines = lines(&text);
+            let mut kinds: Vec<BlockKind> = lines.iter().map(|line| alone(line.kind)).collect();
+            kinds[0] = BlockKind::Headline;
+            super::settle(&text, &lines, &mut kinds);
+            kinds[1]
+        };
+        assert_eq!(found("——记输电运检班班长"), BlockKind::Headline);
+        assert_eq!(found("——新建公园六座\n——新修道路三条"), BlockKind::Body);
     }
 
     #[test]

@@ -318,7 +318,10 @@ fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             BlockKind::Headline => {
                 opens_run && is_column && stands_above_a_title(lines, i, MAX_COLUMN_CHARS / 2)
             }
-            kind => kind == BlockKind::Body && opens_column(text, lines, i),
+            kind => {
+                let is_apart = is_column && lines[i].blank_before > 0;
+                kind == BlockKind::Body && opens_column(text, lines, i, is_apart)
+            }
         };
         if above_headline && is_column {
             kinds[i] = BlockKind::Furniture;
@@ -337,8 +340,8 @@ fn stands_above_a_title(lines: &[Line], i: usize, chars: usize) -> bool {
         if title.kind == LineKind::Short && title.span.len() > chars && below.kind == LineKind::Body)
 }
 
-/// `【读者来电】`, apart from the text above, or `快讯`: the short line below it, right above its text, is a headline.
-fn opens_column(text: &[char], lines: &[Line], i: usize) -> bool {
+/// `【读者来电】` or `短评`, apart from the text above, or `快讯`: the short line below it, right above its text, is a headline.
+fn opens_column(text: &[char], lines: &[Line], i: usize, is_apart: bool) -> bool {
     let printed = lines[i].span.of(text);
     let head = folded_head(printed, MAX_COLUMN_CHARS);
     let is_bracketed = matches!(printed, ['【', .., '】']) && lines[i].blank_before > 0;
@@ -346,7 +349,7 @@ fn opens_column(text: &[char], lines: &[Line], i: usize) -> bool {
     let is_briefs = || PATTERNS.briefs.is_match(&head);
     lines[i + 1].blank_before == 0
         && stands_above_a_title(lines, i, MIN_BELOW_COLUMN_CHARS)
-        && (is_bracketed || is_briefs())
+        && (is_apart || is_bracketed || is_briefs())
 }
 
 /// What a column is called is no longer.
