@@ -100,7 +100,9 @@ fn mark_web_tail(text: &[char], lines: &mut [Line]) {
         // The headline of another article, apart from the links.
         let headline = |end: usize| {
             let is_short = |i: &usize| lines[*i].kind == LineKind::Short;
-            let decks = (tail + 1..end).rev().take_while(is_short);
+            // Its date may stand between.
+            let above = (tail + 1..end).rev();
+            let decks = above.skip_while(|i| !is_short(i)).take_while(is_short);
             decks.take(MAX_DECKS).find(|&i| lines[i].blank_before > 0)
         };
         let end = end.map(|end| headline(end).unwrap_or(end));

@@ -43,8 +43,10 @@ pub(super) fn is_set_off(text: &[char], lines: &[Printed], i: usize, usual: usiz
     };
     let said = lines[i].span.of(text);
     let is_finished = |above: &[char]| ends_somehow(above) || is_furniture(above);
-    let is_apart =
-        i == 0 || lines[i].blank_before > usual && is_finished(lines[i - 1].span.of(text));
+    // A deck opens with a dash.
+    let is_apart = i == 0
+        || said.starts_with(&['—', '—'])
+        || lines[i].blank_before > usual && is_finished(lines[i - 1].span.of(text));
     let commas = said.iter().filter(|c| matches!(c, '，' | ','));
     is_apart
         && below.blank_before <= usual

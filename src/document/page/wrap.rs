@@ -283,6 +283,7 @@ impl Wrapped {
                 || self.heads_article(text, lines, i)
                 || opens_report(below)
                 || is_credit(below)
+                || is_furniture(below)
                 || is_signed(text, lines, i - 1);
             let begins = match (indents, spaced) {
                 (true, _) => lower.indent >= INDENT || stands_alone,
