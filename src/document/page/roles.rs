@@ -6,9 +6,10 @@
 use super::headline::PageStyle;
 use super::headline_context;
 use super::line::{self, Line, LineKind};
+use super::ruled_out::RuledOut;
 use super::{BlockKind, Layout, furniture, jumps, neighbours};
 use crate::document::Span;
-use crate::text::fold::{fold, folded_head, is_han};
+use crate::text::fold::{fold, folded_head};
 use crate::text::names::{are_names, is_author};
 use crate::text::patterns::PATTERNS;
 use std::collections::HashSet;
@@ -74,15 +75,13 @@ fn on_a_page(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     let mut kinds = all_alone(lines);
     let likely = headline_context::probabilities(&PageStyle::of(text, lines), lines);
     let is_short = |i: usize| lines[i].kind == LineKind::Short;
-    let speakers = speakers(text, lines);
-    let first_question = lines.iter().position(|line| is_speech(text, line));
+    let ruled_out = RuledOut::of(text, lines);
     for i in 0..lines.len() {
-        let asked = first_question.is_some_and(|first| first < i);
         if furniture::heads_notice(text, lines, i) {
             kinds[i] = BlockKind::Headline;
             continue;
         }
-        if !is_short(i) || never_headline(text, lines, i, &speakers, asked) {
+        if !is_short(i) || ruled_out.has(i) {
             continue;
         }
         // The rest of a credit that was cut (`…讯(记者 林|小满)大桥今天通车`) looks like a headline.
@@ -134,169 +133,6 @@ fn in_one_article(text: &[char], lines: &[Line]) -> Vec<BlockKind> {
     }
     kinds
 }
-
-/// Somebody talks, or signs a notice; a section of a speech (`一、…`) or of a press release (`关于…`), a date of a chronicle, an address, or what stands above a
-/// question of an interview.
-fn never_headline(
-    text: &[char],
-    lines: &[Line],
-    i: usize,
-    speakers: &HashSet<&[char]>,
-    asked: bool,
-) -> bool {
-    let asks = |line: &Line| is_speech(text, line);
-    let is_talk = |line: &Line| line::is_quoted_talk(line.span.of(text));
-    let answers = |line: &Line| line.kind == LineKind::Body || is_talk(line);
-    let above = i.checked_sub(1).map(|i| &lines[i]);
-    let in_talk = is_talk(&lines[i])
-        && (above.is_some_and(|above| answers(above) && lines[i].blank_before == 0)
-            || lines.get(i + 1).is_some_and(is_talk));
-    // Who publishes a notice, above its date, with no text below.
-    let is_dated = |line: &Line| furniture::stands_beside_furniture(line.span.of(text));
-    let signs = above.is_some_and(|above| above.kind == LineKind::Body)
-        && lines.get(i + 1).is_some_and(is_dated)
-        && lines
-            .get(i + 2)
-            .is_none_or(|below| below.kind == LineKind::Short);
-    in_talk
-        || signs
-        || i > 0
-            && PATTERNS
-                .section
-                .is_match(&folded_head(lines[i].span.of(text), SPEECH_CHARS))
-        || i > 0 && tells_of_what_stands_above(text, lines, i)
-        || is_foreign(text, lines, i)
-        || is_one_of_several_scores(text, lines, i)
-        || is_boilerplate(lines[i].span.of(text))
-        || signs_letter(text, lines, i)
-        || i > 0 && furniture::heads_notice(text, lines, i - 1)
-        || opens_inside(lines[i].span.of(text))
-            && !above.is_some_and(|above| above.kind == LineKind::Short)
-        || furniture::stands_beside_furniture(lines[i].span.of(text))
-        || speaker(lines[i].span.of(text)).is_some_and(|name| speakers.contains(name))
-        || lines.get(i + 1).is_some_and(asks)
-            && (i > 0 && lines[i - 1].kind == LineKind::Body)
-            // Where nobody has asked yet, it may open a column of questions.
-            && (lines[i].blank_before == 0 || asked)
-}
-
-/// A sentence, or a part of one, in another script.
-fn is_foreign(text: &[char], lines: &[Line], i: usize) -> bool {
-    let letters = |line: &Line| {
-        let line = line.span.of(text);
-        let letters = line.iter().filter(|c| c.is_ascii_alphabetic()).count();
-        let is_foreign = !line.iter().any(|&c| is_han(c));
-        if is_foreign { letters } else { 0 }
-    };
-    let here = letters(&lines[i]);
-    let goes_on = i > 0 && here > 0 && letters(&lines[i - 1]) >= MIN_FOREIGN_LETTERS;
-    here >= MIN_FOREIGN_LETTERS || goes_on
-}
-
-/// Names of companies and products are shorter.
-const MIN_FOREIGN_LETTERS: usize = 24;
-
-/// `东江3：0临江`, above or below another match.
-fn is_one_of_several_scores(text: &[char], lines: &[Line], i: usize) -> bool {
-    let is_score = |i: usize| {
-        let line = lines.get(i).map(|line| line.span.of(text));
-        line.is_some_and(|line| PATTERNS.score.is_match(&folded_head(line, SCORE_CHARS)))
-    };
-    is_score(i) && (is_score(i + 1) || i > 0 && is_score(i - 1))
-}
-
-/// What is looked at of a line for a score.
-const SCORE_CHARS: usize = 40;
-
-/// `（作者为东江大学教授）`: printed with an article, says nothing of another.
-fn is_boilerplate(line: &[char]) -> bool {
-    PATTERNS
-        .boilerplate
-        .is_match(&folded_head(line, line::PATTERN_CHARS))
-}
-
-/// `读者 钱女士`, below a letter to the editor and above the reply.
-fn signs_letter(text: &[char], lines: &[Line], i: usize) -> bool {
-    let head = |line: &Line| folded_head(line.span.of(text), LETTER_CHARS);
-    let above = lines[i.saturating_sub(MAX_LETTER_LINES)..i].iter().rev();
-    let mut letter = above.take_while(|line| line.kind == LineKind::Body);
-    lines[i].span.len() <= LETTER_CHARS
-        && PATTERNS.letter_signature.is_match(&head(&lines[i]))
-        && letter.any(|line| PATTERNS.letter.is_match(&head(line)))
-}
-
-/// What is looked at of a letter's lines for whom it addresses and who signs it.
-const LETTER_CHARS: usize = 24;
-/// Paragraphs of a letter.
-const MAX_LETTER_LINES: usize = 8;
-
-fn is_speech(text: &[char], line: &Line) -> bool {
-    let head = folded_head(line.span.of(text), SPEECH_CHARS);
-    PATTERNS.speech.is_match(&head)
-}
-
-/// `关于东江制药`, below a press release of 东江制药: who or what that is, no other article.
-fn tells_of_what_stands_above(text: &[char], lines: &[Line], i: usize) -> bool {
-    let line = lines[i].span;
-    let Some(subject) = line.of(text).strip_prefix(&ABOUT) else {
-        return false;
-    };
-    let above = &text[line.start.saturating_sub(ABOVE_CHARS)..line.start];
-    // An essay has a writer: `关于父亲`.
-    let is_signed = lines
-        .get(i + 1)
-        .is_some_and(|below| below.kind != LineKind::Body);
-    !is_signed
-        && (MIN_SUBJECT_CHARS..=MAX_SUBJECT_CHARS).contains(&subject.len())
-        && !subject.contains(&'的')
-        && above.windows(subject.len()).any(|said| said == subject)
-}
-
-const ABOUT: [char; 2] = ['关', '于'];
-/// The name of a company, of a drug.
-const MIN_SUBJECT_CHARS: usize = 3;
-const MAX_SUBJECT_CHARS: usize = 16;
-/// What of the text above is searched for it.
-const ABOVE_CHARS: usize = 6000;
-
-/// A line that begins with what only goes on: `，`, `）`, `的，`.
-fn opens_inside(line: &[char]) -> bool {
-    let goes_on = |c: char| {
-        matches!(
-            c,
-            '，' | '、' | '。' | '；' | '：' | '！' | '？' | '”' | '’' | '）' | '》'
-        )
-    };
-    match line {
-        ['的' | '了' | '着' | '过' | '们', next, ..] => goes_on(*next),
-        [first, ..] => goes_on(*first),
-        [] => false,
-    }
-}
-
-/// Who speaks in an interview or a round table: what several lines of a page open with before a colon.
-fn speakers<'a>(text: &'a [char], lines: &[Line]) -> HashSet<&'a [char]> {
-    let mut seen = HashSet::new();
-    let named = lines.iter().filter_map(|line| speaker(line.span.of(text)));
-    named.filter(|name| !seen.insert(*name)).collect()
-}
-
-/// The name that a line opens with before a colon.
-fn speaker(line: &[char]) -> Option<&[char]> {
-    let colon = line
-        .iter()
-        .take(MAX_SPEAKER_CHARS + 1)
-        .position(|c| matches!(c, '：' | ':'))?;
-    let name = &line[..colon];
-    let is_name = |c: &char| c.is_alphanumeric() || "《》·".contains(*c);
-    (name.len() > 1 && colon + 1 < line.len() && name.iter().all(is_name)).then_some(name)
-}
-
-/// Names of speakers are no longer.
-const MAX_SPEAKER_CHARS: usize = 10;
-
-/// What is looked at of a line to see whether somebody speaks.
-const SPEECH_CHARS: usize = 16;
 
 /// What a column is called is no part of the headline below it; above short items without headlines it is theirs.
 fn mark_columns(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {

@@ -53,6 +53,9 @@ const MIN_OPEN_SHARE: f32 = 0.6;
 /// Widths of lines that are tried on a page, the commonest first.
 const WIDTHS: usize = 8;
 
+/// Characters of page furniture; what has fewer may be the rest of a sentence: a number, a mark.
+const MIN_SAID: usize = 4;
+
 /// So many lines with numbers in front are a list.
 const MIN_ITEMS: usize = 3;
 
@@ -283,7 +286,7 @@ impl Wrapped {
                 || self.heads_article(text, lines, i)
                 || opens_report(below)
                 || is_credit(below)
-                || is_furniture(below)
+                || below.iter().filter(|&&c| is_han(c)).count() >= MIN_SAID && is_furniture(below)
                 || is_signed(text, lines, i - 1);
             let begins = match (indents, spaced) {
                 (true, _) => lower.indent >= INDENT || stands_alone,
