@@ -103,7 +103,15 @@ fn mark_web_tail(text: &[char], lines: &mut [Line]) {
             // Its date may stand between.
             let above = (tail + 1..end).rev();
             let decks = above.skip_while(|i| !is_short(i)).take_while(is_short);
-            decks.take(MAX_DECKS).find(|&i| lines[i].blank_before > 0)
+            let first = decks.take(MAX_DECKS).find(|&i| lines[i].blank_before > 0)?;
+            // Where links stand apart from each other, it may be one of them.
+            let links = tail + 1..first;
+            let are_close = links.skip(1).all(|i| lines[i].blank_before == 0);
+            (are_close
+                && lines[tail + 1..first]
+                    .first()
+                    .is_none_or(|link| link.blank_before == 0))
+            .then_some(first)
         };
         let end = end.map(|end| headline(end).unwrap_or(end));
         let end = end.unwrap_or(lines.len());

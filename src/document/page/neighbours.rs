@@ -34,8 +34,8 @@ fn add_first_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
 
 const DASH: [char; 2] = ['—', '—'];
 
-/// What stands between a headline and the dateline or byline of its text is a deck too, and so is what opens with a dash there, unless
-/// more such lines are a list.
+/// What stands between a headline and the dateline or byline of its text is a deck too, and so is one line there that opens with a dash or
+/// is as long as the headline.
 fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
     for first in 1..lines.len() {
         if kinds[first - 1] != BlockKind::Headline {
@@ -61,13 +61,20 @@ fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
                 .get(i)
                 .is_some_and(|line| line.span.of(text).starts_with(&DASH))
         };
-        let is_dashed = decks == 1 && opens_with_dash(first) && !opens_with_dash(below);
-        if decks <= MAX_LAST_DECKS && is_credited || is_dashed && below < lines.len() {
+        let is_dashed = opens_with_dash(first) && !opens_with_dash(below);
+        let as_long = |above: &Line, line: &Line| {
+            above.span.len() == line.span.len() && line.span.len() >= MIN_COUPLET_CHARS
+        };
+        let is_couplet = as_long(&lines[first - 1], &lines[first.min(lines.len() - 1)]);
+        let is_deck = decks == 1 && below < lines.len() && (is_dashed || is_couplet);
+        if decks <= MAX_LAST_DECKS && is_credited || is_deck {
             kinds[first..below].fill(BlockKind::Headline);
         }
     }
 }
 
+/// Two lines of one length are a headline in two lines, if they are as long as headlines.
+const MIN_COUPLET_CHARS: usize = 8;
 /// More short lines in a row are a list or verse.
 const MAX_LAST_DECKS: usize = 3;
 

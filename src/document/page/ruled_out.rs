@@ -85,7 +85,7 @@ fn signs_notice(text: &[char], lines: &[Line], i: usize) -> bool {
             .is_none_or(|below| below.kind == LineKind::Short)
 }
 
-/// A sentence, or a part of one, in another script.
+/// A sentence, or a part of one, in another script, inside a text.
 fn is_foreign(text: &[char], lines: &[Line], i: usize) -> bool {
     let letters = |line: &Line| {
         let line = line.span.of(text);
@@ -93,21 +93,27 @@ fn is_foreign(text: &[char], lines: &[Line], i: usize) -> bool {
         let is_foreign = !line.iter().any(|&c| is_han(c));
         if is_foreign { letters } else { 0 }
     };
+    let above = |i: usize| lines[i].blank_before == 0 && i > 0;
     let here = letters(&lines[i]);
-    let goes_on = i > 0 && here > 0 && letters(&lines[i - 1]) >= MIN_FOREIGN_LETTERS;
-    here >= MIN_FOREIGN_LETTERS || goes_on
+    let goes_on = above(i) && here > 0 && letters(&lines[i - 1]) >= MIN_FOREIGN_LETTERS;
+    let is_below_text = above(i) && lines[i - 1].kind == LineKind::Body;
+    here >= MIN_FOREIGN_LETTERS && is_below_text || goes_on && is_foreign(text, lines, i - 1)
 }
 
 /// Names of companies and products are shorter.
 const MIN_FOREIGN_LETTERS: usize = 24;
 
-/// `东江3：0临江`, above or below another match.
+/// `东江3：0临江`, above or below another match, below text.
 fn is_one_of_several_scores(text: &[char], lines: &[Line], i: usize) -> bool {
     let is_score = |i: usize| {
         let line = lines.get(i).map(|line| line.span.of(text));
         line.is_some_and(|line| PATTERNS.score.is_match(&folded_head(line, SCORE_CHARS)))
     };
-    is_score(i) && (is_score(i + 1) || i > 0 && is_score(i - 1))
+    let first = (0..=i).rev().take_while(|&i| is_score(i)).last();
+    let is_below_text = first.is_some_and(|first| {
+        first > 0 && lines[first].blank_before == 0 && lines[first - 1].kind == LineKind::Body
+    });
+    is_below_text && (is_score(i + 1) || first < Some(i))
 }
 
 /// What is looked at of a line for a score.

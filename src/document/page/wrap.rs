@@ -96,7 +96,7 @@ pub(super) fn continuations(text: &[char], lines: &[Printed]) -> Vec<bool> {
     };
     let full = |parts: &[Wrapped]| parts.iter().map(|part| part.full).sum::<usize>();
     if full(&best) >= MIN_FULL {
-        for part in best {
+        for part in best.iter().filter(|part| part.is_prose(text, lines)) {
             part.mark(text, lines, &mut out);
         }
     }
@@ -213,8 +213,7 @@ impl Wrapped {
         let wrapped = part.full >= MIN_FULL_IN_PART
             && part.full as f32 >= MIN_FULL_SHARE * wide as f32
             && longer * 10 <= wide
-            && open as f32 >= MIN_OPEN_SHARE * part.full as f32
-            && part.is_prose(text, lines);
+            && open as f32 >= MIN_OPEN_SHARE * part.full as f32;
         wrapped.then_some(part)
     }
 
@@ -224,19 +223,24 @@ impl Wrapped {
         had_no_room || (self.width - self.ragged..=self.width + self.ragged).contains(&end)
     }
 
-    /// Whether the lines are somebody's sentences: of a date and a headline, or a headline and its credit, two can be as wide.
+    /// Whether the lines are somebody's sentences, or one line that was broken in a word: of a date and a headline, or a headline and
+    /// its credit, two can be as wide.
     fn is_prose(&self, text: &[char], lines: &[Printed]) -> bool {
         // A paragraph may end below.
-        let is_here = |i: &usize| {
-            let end = self.ends.get(i - self.first);
-            end.is_some_and(|&end| end <= self.width + self.ragged)
-        };
-        let here = (self.first..self.first + self.len + 1).take_while(is_here);
+        let is_here = |i: &usize| self.ends[i - self.first] <= self.width + self.ragged;
+        let here = (self.first..self.first + self.ends.len()).filter(is_here);
         let marks = |marks: &'static str| {
             let has = move |i: &usize| lines[*i].span.of(text).iter().any(|c| marks.contains(*c));
             here.clone().filter(has).count()
         };
-        marks("。！？!?") > 0 || marks("，,") > 1
+        let is_broken = |i: usize| {
+            let (said, next) = (lines[i].span.of(text), lines[i + 1].span.of(text));
+            let (left, right) = seams::sides(said, next);
+            seams::word(&left, &right) > 0 || next.first().is_some_and(|c| "：，、）”".contains(*c))
+        };
+        marks("。！？!?") > 0
+            || marks("，,") > 1
+            || (self.first..self.first + self.len - 1).any(is_broken)
     }
 
     /// Whether a headline begins below a paragraph that was cut where its column ended: above what opens a report, or a line
@@ -269,16 +273,22 @@ impl Wrapped {
         };
         let usual = usize::from(apart(&below_full, 1) * 10 > below_full.len() * 9);
         let spaced = apart(&below_last, usual + 1);
-        let spaced = spaced >= 2 && 2 * spaced > below_last.len();
+        let mostly = 2 * spaced > below_last.len();
+        // Blank lines that stand between paragraphs set no headline off.
+        let may_be_set_off = !indents && !mostly;
+        let spaced = spaced >= 2 && mostly;
         let is_item = |i: &usize| is_enumerated(lines[*i].span.of(text));
         let is_list = here.clone().filter(is_item).count() >= MIN_ITEMS;
         for i in below_full {
             let (upper, lower) = (&lines[i - 1], &lines[i]);
             // What opens a paragraph, and is the page's or says who wrote it, is all of it.
+            let is_no_text = || {
+                let (said, below) = (upper.span.of(text), lower.span.of(text));
+                (is_furniture(said) || is_credit(said) && !opens_report(said))
+                    && !seams::reads_on(said, below, 0.0)
+            };
             let heads = !out[i - 1]
-                && (is_furniture(upper.span.of(text))
-                    || is_credit(upper.span.of(text))
-                    || !indents && !spaced && is_set_off(text, lines, i - 1, usual));
+                && (is_no_text() || may_be_set_off && is_set_off(text, lines, i - 1, usual));
             let (above, below) = (upper.span.of(text), lower.span.of(text));
             // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
             let stands_alone = is_list && is_enumerated(below)
