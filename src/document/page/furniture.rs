@@ -4,6 +4,7 @@ use super::line::{Line, LineKind, MAX_HEADLINE_CHARS, PATTERN_CHARS};
 use crate::document::table::{heads_table, is_table_row};
 use crate::text::fold::folded_head;
 use crate::text::patterns::PATTERNS;
+use std::collections::{HashMap, HashSet};
 
 /// A longer line is no furniture.
 pub(super) const MAX_FURNITURE_CHARS: usize = 80;
@@ -15,6 +16,8 @@ const MAX_LABEL_CHARS: usize = 8;
 pub(super) fn settle(text: &[char], lines: &mut [Line]) {
     mark_web_tail(text, lines);
     mark_page_head(text, lines);
+    mark_index(text, lines);
+    mark_dates_of_articles(text, lines);
     let is = |line: Option<&Line>, kind| line.is_some_and(|line| line.kind == kind);
     // Twice: what becomes furniture may have others beside it.
     for _ in 0..2 {
@@ -120,6 +123,89 @@ fn mark_web_tail(text: &[char], lines: &mut [Line]) {
         }
     }
 }
+
+/// What the articles of the page are called, one below the other, as sites print it above or below them: each line stands on the page
+/// once more, alone.
+fn mark_index(text: &[char], lines: &mut [Line]) {
+    let title = |line: &Line| {
+        let said = line.span.of(text).iter().filter(|c| !c.is_whitespace());
+        let said: Vec<char> = said
+            .skip_while(|c| !c.is_alphanumeric() && !"“《".contains(**c))
+            .copied()
+            .collect();
+        (line.kind == LineKind::Short && said.len() >= MIN_INDEXED_CHARS).then_some(said)
+    };
+    let titles: Vec<Option<Vec<char>>> = lines.iter().map(title).collect();
+    let mut places: HashMap<&[char], usize> = HashMap::new();
+    for title in titles.iter().flatten() {
+        *places.entry(title).or_default() += 1;
+    }
+    let is_twice = |title: &Option<Vec<char>>| {
+        title
+            .as_ref()
+            .is_some_and(|title| places[title.as_slice()] == 2)
+    };
+    // Runs of lines that stand on the page twice: an index, or one headline above its text.
+    let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
+    for i in (0..titles.len()).filter(|&i| is_twice(&titles[i])) {
+        match runs.last_mut() {
+            // The first headline may stand right below the index.
+            Some(run)
+                if run.end == i
+                    && lines[i].blank_before == 0
+                    && !titles[run.clone()].contains(&titles[i]) =>
+            {
+                run.end += 1;
+            }
+            _ => runs.push(i..i + 1),
+        }
+    }
+    let alone = runs.iter().filter(|run| run.len() == 1);
+    let headlines: HashSet<&[char]> = alone
+        .filter_map(|run| titles[run.start].as_deref())
+        .collect();
+    for run in runs.iter().filter(|run| run.len() > 1) {
+        let has_headline = |title: &Option<Vec<char>>| {
+            title
+                .as_deref()
+                .is_some_and(|title| headlines.contains(title))
+        };
+        if titles[run.clone()].iter().all(has_headline) {
+            lines[run.clone()]
+                .iter_mut()
+                .for_each(|line| line.kind = LineKind::Furniture);
+        }
+    }
+}
+
+/// Shorter lines may be twice on a page by chance.
+const MIN_INDEXED_CHARS: usize = 5;
+
+/// The day of an article, between its headline and who wrote it or its text, as sites print it.
+fn mark_dates_of_articles(text: &[char], lines: &mut [Line]) {
+    for i in 1..lines.len().saturating_sub(1) {
+        let is_date = |line: &Line| {
+            let line = line.span.of(text);
+            line.len() <= MAX_DATE_CHARS
+                && line.iter().take_while(|c| c.is_ascii_digit()).count() == 4
+                && stands_beside_furniture(line)
+        };
+        let below = &lines[i + 1];
+        let opens_text = below.kind == LineKind::Byline
+            || below.dateline_chars > 0
+            || below.is_indented && below.kind == LineKind::Body;
+        if lines[i].kind == LineKind::Short
+            && lines[i - 1].kind == LineKind::Short
+            && opens_text
+            && is_date(&lines[i])
+        {
+            lines[i].kind = LineKind::Furniture;
+        }
+    }
+}
+
+/// `2024年10月15日`.
+const MAX_DATE_CHARS: usize = 12;
 
 /// `公告`, apart from what stands above and right above its text, or whom it addresses: a part of the page is called so too, but here
 /// nothing else is the headline.

@@ -17,6 +17,7 @@ mod indents;
 mod interleave;
 mod jumps;
 pub mod line;
+mod mended;
 mod neighbours;
 mod parted;
 mod pieces;
@@ -114,6 +115,13 @@ pub struct Page {
 
 /// Splits decoded text into articles, in reading order.
 pub fn split(text: &[char], layout: Layout, model: &dyn Continuation) -> Page {
+    match mended::relaid(text) {
+        Some(laid) => laid.printed(split_in_columns(&laid.text, layout, model)),
+        None => split_in_columns(text, layout, model),
+    }
+}
+
+fn split_in_columns(text: &[char], layout: Layout, model: &dyn Continuation) -> Page {
     match columns::relaid(text).or_else(|| interleave::relaid(text)) {
         Some(laid) => laid.printed(split_in_order(&laid.text, layout, model)),
         None => split_in_order(text, layout, model),

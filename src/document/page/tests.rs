@@ -400,3 +400,32 @@ fn page_heads_and_web_furniture_are_in_no_title() {
         );
     }
 }
+
+#[test]
+fn what_a_site_prints_around_its_articles_is_no_text() {
+    let [first, second] = [REPORTS[0], REPORTS[1]];
+    let articles = format!(
+        "{}\n\n2024-09-22\n\n　　{}\n\n【打印】【关闭】\n\n前一篇 后一篇\n\n{}\n\n2024-09-22\n\n　　{}\n",
+        first.0, first.1, second.0, second.1
+    );
+    for page in [
+        format!(
+            "第05版：县域观察\n■ {}\n■ {}\n\n{articles}",
+            first.0, second.0
+        ),
+        format!("第05版：县域观察\n{}\n{}\n\n{articles}", first.0, second.0),
+        format!("{articles}\n本版新闻\n· {}\n· {}", first.0, second.0),
+    ] {
+        let text: Vec<char> = page.chars().collect();
+        let articles = split(&text, Layout::Auto, &NoContinuation).articles;
+        let read = |article: &crate::document::Article| -> (String, String) {
+            (article.title.clone(), article.text.iter().collect())
+        };
+        let expected = [first, second].map(|(title, text)| (title.to_owned(), text.to_owned()));
+        assert_eq!(
+            articles.iter().map(read).collect::<Vec<_>>(),
+            expected,
+            "{page}"
+        );
+    }
+}

@@ -268,7 +268,9 @@ impl Page<'_> {
         let block = &self.blocks[right];
         // What stands right below a headline is that article's lead: it continues nothing.
         // Where paragraphs are indented, what is begins one.
-        let begins = self.opens_article(right) || self.indents && block.is_indented;
+        let begins = self.opens_article(right)
+            || self.indents && block.is_indented
+            || right != left + 1 && self.is_announced(right);
         let head = folded_head(self.chars(right), OPENING_CHARS);
         let opens = [&PATTERNS.speech, &PATTERNS.section];
         !begins
@@ -278,6 +280,13 @@ impl Page<'_> {
             && !is_table_row(self.chars(right))
             && !line::is_marked(self.chars(right))
             && (!block.is_heading || right == left + 1)
+    }
+
+    /// What somebody says, right below who says it: `她说：`, `“…”`.
+    fn is_announced(&self, i: usize) -> bool {
+        let above = i.checked_sub(1).filter(|&above| self.is_body(above));
+        let announces = |above: usize| matches!(self.chars(above).last(), Some('：' | ':'));
+        matches!(self.chars(i).first(), Some('“' | '「')) && above.is_some_and(announces)
     }
 
     /// Whether a headline stands above a block in its article.

@@ -473,6 +473,19 @@ mod tests {
     }
 
     #[test]
+    fn what_somebody_says_stays_below_who_says_it() {
+        let first = |above: &str| {
+            let quotation = format!("{above}\n“最长的一座桥梁，看着就高兴。”");
+            let page = PAGE.replace("最长的一座桥梁。", &quotation);
+            repaired(&page, &Known(&[("东江上", "“最长的")]))
+                .0
+                .swap_remove(0)
+        };
+        assert!(first("食堂很好。").contains("东江上“最长的"));
+        assert!(first("她说：").ends_with("东江上"));
+    }
+
+    #[test]
     fn verse_is_left_alone() {
         let poem = "白日依山尽黄河入海流白日依山尽\n欲穷千里目更上一层楼欲穷千里目\n".repeat(4);
         let text: Vec<char> = poem.chars().collect();
