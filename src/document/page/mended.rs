@@ -104,7 +104,14 @@ fn is_initial(text: &[char], lines: &[Span], i: usize) -> bool {
     };
     let marks = |line: &[char]| line.iter().any(|c| "，。：、；（“".contains(*c));
     let is_text = marks(below) || marks(said(i + 2));
-    goes_on && !is_vertical && below.len() >= MIN_BELOW && is_text
+    // The last character of a headline that a width broke reads on from what stands above it.
+    let is_rest = i > 0 && !said(i - 1).is_empty() && {
+        let (above, here) = seams::sides(said(i - 1), &[*initial]);
+        let (_, below) = seams::sides(&[], below);
+        let reads_on = seams::logit(&above, &here);
+        seams::word(&above, &here) > 0 || reads_on > 0.5 && reads_on > seams::logit(&here, &below)
+    };
+    goes_on && !is_vertical && !is_rest && below.len() >= MIN_BELOW && is_text
 }
 
 #[cfg(test)]
@@ -181,6 +188,7 @@ mod tests {
             "一\n大桥今天通车，市民走上大桥参观。",
             "3\n大桥今天通车，市民走上大桥参观。",
             "春\n耕\n大桥今天通车，市民走上大桥参观。",
+            "第六届长三角一体化发展高层论坛举\n行\n论坛今天在东江举行，成果丰硕。",
         ] {
             let text: Vec<char> = format!("东江大桥\n{BODY}\n{other}").chars().collect();
             assert!(super::relaid(&text).is_none(), "{other}");
