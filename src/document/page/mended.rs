@@ -111,7 +111,11 @@ fn is_initial(text: &[char], lines: &[Span], i: usize) -> bool {
         let reads_on = seams::logit(&above, &here);
         seams::word(&above, &here) > 0 || reads_on > 0.5 && reads_on > seams::logit(&here, &below)
     };
-    goes_on && !is_vertical && !is_rest && below.len() >= MIN_BELOW && is_text
+    let is_indented = lines[i + 1]
+        .of(text)
+        .first()
+        .is_some_and(|c| c.is_whitespace());
+    goes_on && !is_indented && !is_vertical && !is_rest && below.len() >= MIN_BELOW && is_text
 }
 
 #[cfg(test)]
@@ -189,6 +193,7 @@ mod tests {
             "3\n大桥今天通车，市民走上大桥参观。",
             "春\n耕\n大桥今天通车，市民走上大桥参观。",
             "第六届长三角一体化发展高层论坛举\n行\n论坛今天在东江举行，成果丰硕。",
+            "四月的海陵，稻田画卷美如\n诗\n　　近日，海陵千亩水稻进入最佳观赏期。",
         ] {
             let text: Vec<char> = format!("东江大桥\n{BODY}\n{other}").chars().collect();
             assert!(super::relaid(&text).is_none(), "{other}");

@@ -2,6 +2,7 @@
 
 use super::BlockKind;
 use super::credits::{is_of_a_photo, trailing_credit};
+use super::furniture::stands_beside_furniture;
 use super::line::{Line, LineKind, ends_in_a_note, is_enumerated, is_marked};
 use crate::document::sentence::is_terminal;
 
@@ -65,7 +66,13 @@ fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         let as_long = |above: &Line, line: &Line| {
             above.span.len() == line.span.len() && line.span.len() >= MIN_COUPLET_CHARS
         };
-        let is_couplet = as_long(&lines[first - 1], &lines[first.min(lines.len() - 1)]);
+        let is_above_text = lines
+            .get(below)
+            .is_some_and(|line| kinds[below] != BlockKind::Headline && line.blank_before == 0);
+        let is_date = || stands_beside_furniture(lines[first].span.of(text));
+        let is_couplet = is_above_text
+            && !is_date()
+            && as_long(&lines[first - 1], &lines[first.min(lines.len() - 1)]);
         let is_deck = decks == 1 && below < lines.len() && (is_dashed || is_couplet);
         if decks <= MAX_LAST_DECKS && is_credited || is_deck {
             kinds[first..below].fill(BlockKind::Headline);
@@ -337,6 +344,26 @@ mod tests {
         };
         assert_eq!(found("——记输电运检班班长"), BlockKind::Headline);
         assert_eq!(found("——新建公园六座\n——新修道路三条"), BlockKind::Body);
+    }
+
+    #[test]
+    fn a_line_as_long_as_its_headline_is_of_it_above_the_text() {
+        let found = |below: &str| {
+            let text: Vec<char> = format!("东江大桥昨日建成通车\n{below}").chars().collect();
+            let lines = lines(&text);
+            let mut kinds: Vec<BlockKind> = lines.iter().map(|line| alone(line.kind)).collect();
+            kinds[0] = BlockKind::Headline;
+            super::settle(&text, &lines, &mut kinds);
+            kinds[1]
+        };
+        let body = "市民走上大桥参观，大桥全长三千米。";
+        let couplet = "两岸居民往来不再绕行";
+        assert_eq!(found(&format!("{couplet}\n{body}")), BlockKind::Headline);
+        assert_eq!(found(&format!("{couplet}\n\n{body}")), BlockKind::Body);
+        assert_ne!(
+            found(&format!("2024年6月13日\n{body}")),
+            BlockKind::Headline
+        );
     }
 
     #[test]
