@@ -111,10 +111,8 @@ fn is_initial(text: &[char], lines: &[Span], i: usize) -> bool {
         let reads_on = seams::logit(&above, &here);
         seams::word(&above, &here) > 0 || reads_on > 0.5 && reads_on > seams::logit(&here, &below)
     };
-    let is_indented = lines[i + 1]
-        .of(text)
-        .first()
-        .is_some_and(|c| c.is_whitespace());
+    let next = lines.get(i + 1).and_then(|line| line.of(text).first());
+    let is_indented = next.is_some_and(|c| c.is_whitespace());
     goes_on && !is_indented && !is_vertical && !is_rest && below.len() >= MIN_BELOW && is_text
 }
 
