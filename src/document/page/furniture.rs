@@ -153,6 +153,7 @@ fn mark_index(text: &[char], lines: &mut [Line]) {
             Some(run)
                 if run.end == i
                     && lines[i].blank_before == 0
+                    && run.len() < MAX_INDEXED
                     && !titles[run.clone()].contains(&titles[i]) =>
             {
                 run.end += 1;
@@ -178,6 +179,8 @@ fn mark_index(text: &[char], lines: &mut [Line]) {
     }
 }
 
+/// Lines of an index; more are several.
+const MAX_INDEXED: usize = 64;
 /// Shorter lines may be twice on a page by chance.
 const MIN_INDEXED_CHARS: usize = 5;
 

@@ -93,12 +93,15 @@ fn is_foreign(text: &[char], lines: &[Line], i: usize) -> bool {
         let is_foreign = !line.iter().any(|&c| is_han(c));
         if is_foreign { letters } else { 0 }
     };
-    let above = |i: usize| lines[i].blank_before == 0 && i > 0;
-    let here = letters(&lines[i]);
-    let goes_on = above(i) && here > 0 && letters(&lines[i - 1]) >= MIN_FOREIGN_LETTERS;
-    let is_below_text = above(i) && lines[i - 1].kind == LineKind::Body;
-    here >= MIN_FOREIGN_LETTERS && is_below_text || goes_on && is_foreign(text, lines, i - 1)
+    // The lines that follow each other in it, the last one first.
+    let goes_on = |&i: &usize| i > 0 && lines[i].blank_before == 0 && letters(&lines[i]) > 0;
+    let rows = (0..=i).rev().take(MAX_ROWS).take_while(goes_on);
+    let (first, most) = rows.fold((0, 0), |(_, most), i| (i, most.max(letters(&lines[i]))));
+    first > 0 && most >= MIN_FOREIGN_LETTERS && lines[first - 1].kind == LineKind::Body
 }
+
+/// Lines above one that are looked at, of scores or of another script.
+const MAX_ROWS: usize = 32;
 
 /// Names of companies and products are shorter.
 const MIN_FOREIGN_LETTERS: usize = 24;
@@ -109,7 +112,8 @@ fn is_one_of_several_scores(text: &[char], lines: &[Line], i: usize) -> bool {
         let line = lines.get(i).map(|line| line.span.of(text));
         line.is_some_and(|line| PATTERNS.score.is_match(&folded_head(line, SCORE_CHARS)))
     };
-    let first = (0..=i).rev().take_while(|&i| is_score(i)).last();
+    let rows = (0..=i).rev().take(MAX_ROWS);
+    let first = rows.take_while(|&i| is_score(i)).last();
     let is_below_text = first.is_some_and(|first| {
         first > 0 && lines[first].blank_before == 0 && lines[first - 1].kind == LineKind::Body
     });
