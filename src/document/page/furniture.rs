@@ -108,16 +108,10 @@ fn mark_web_tail(text: &[char], lines: &mut [Line]) {
             let decks = above.skip_while(|i| !is_short(i)).take_while(is_short);
             let first = decks.take(MAX_DECKS).find(|&i| lines[i].blank_before > 0)?;
             // Where links stand apart from each other, it may be one of them.
-            let links = tail + 1..first;
-            let are_close = links.skip(1).all(|i| lines[i].blank_before == 0);
-            (are_close
-                && lines[tail + 1..first]
-                    .first()
-                    .is_none_or(|link| link.blank_before == 0))
-            .then_some(first)
+            let mut links = lines[tail + 1..first].iter();
+            links.all(|link| link.blank_before == 0).then_some(first)
         };
-        let end = end.map(|end| headline(end).unwrap_or(end));
-        let end = end.unwrap_or(lines.len());
+        let end = end.map_or(lines.len(), |end| headline(end).unwrap_or(end));
         for link in &mut lines[tail..end] {
             link.kind = LineKind::Furniture;
         }

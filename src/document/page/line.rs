@@ -257,6 +257,11 @@ pub fn is_marked(line: &[char]) -> bool {
 
 const MARKS: &str = "■□●○◎▲△▼◆◇★▌▶①②③④⑤⑥⑦⑧⑨⑩";
 
+/// `——从茶园到茶杯`, as decks open.
+pub(super) fn opens_with_dash(line: &[char]) -> bool {
+    line.starts_with(&['—', '—'])
+}
+
 /// An item of a list: `一、新建公办幼儿园6所`.
 pub fn is_enumerated(line: &[char]) -> bool {
     // A dash opens a deck too.

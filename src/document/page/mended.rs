@@ -86,9 +86,10 @@ fn is_initial(text: &[char], lines: &[Span], i: usize) -> bool {
             .get(i)
             .map_or(&[][..], |line| line.trimmed(text).of(text))
     };
-    let ([initial], below) = (said(i), said(i + 1)) else {
+    let [initial] = said(i) else {
         return false;
     };
+    let below = said(i + 1);
     let is_short = |line: &[char]| (1..=2).contains(&line.len());
     let is_vertical = i > 0 && is_short(said(i - 1)) || is_short(said(i + 2));
     let goes_on = match initial {
@@ -119,9 +120,14 @@ fn is_initial(text: &[char], lines: &[Span], i: usize) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::repair::NoContinuation;
-    use super::super::{Layout, split};
+    use super::super::{Article, Layout, split};
 
     const BODY: &str = "今天上午，首列农产品专列从东江港驶出，预计十六天后抵达。专列共有四十六个冷藏集装箱，货值约二千一百万元，司机何田说，烧柴油每公里三块二。";
+
+    fn read(text: &[char]) -> Article {
+        let page = split(text, Layout::Auto, &NoContinuation);
+        page.articles.into_iter().next().unwrap()
+    }
 
     fn wrapped(text: &str) -> String {
         let chars: Vec<char> = text.chars().collect();
@@ -141,9 +147,7 @@ mod tests {
         let page = format!("东江港开出首列专列\n本报记者 何田\n{}", wrapped(BODY));
         let page: Vec<String> = page.lines().map(spaced).collect();
         let text: Vec<char> = page.join("\n").chars().collect();
-        let article = split(&text, Layout::Auto, &NoContinuation)
-            .articles
-            .swap_remove(0);
+        let article = read(&text);
         assert_eq!(article.title, "东江港开出首列专列");
         assert_eq!(article.byline, ["本报记者 何田"]);
         assert_eq!(article.text.iter().collect::<String>(), BODY);
@@ -168,9 +172,7 @@ mod tests {
                 wrapped(&format!("{rest}{BODY}"))
             );
             let text: Vec<char> = page.chars().collect();
-            let article = split(&text, Layout::Auto, &NoContinuation)
-                .articles
-                .swap_remove(0);
+            let article = read(&text);
             assert_eq!(
                 article.text.iter().collect::<String>(),
                 format!("{initial}{rest}{BODY}")
@@ -181,9 +183,7 @@ mod tests {
             wrapped(&format!("报讯（记者 何田）{BODY}"))
         );
         let text: Vec<char> = page.chars().collect();
-        let article = split(&text, Layout::Auto, &NoContinuation)
-            .articles
-            .swap_remove(0);
+        let article = read(&text);
         assert_eq!(article.byline, ["记者 何田"]);
         // A section's number, a page's number, a headline from top to bottom.
         for other in [

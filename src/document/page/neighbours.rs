@@ -3,7 +3,7 @@
 use super::BlockKind;
 use super::credits::{is_of_a_photo, trailing_credit};
 use super::furniture::stands_beside_furniture;
-use super::line::{Line, LineKind, ends_in_a_note, is_enumerated, is_marked};
+use super::line::{Line, LineKind, ends_in_a_note, is_enumerated, is_marked, opens_with_dash};
 use crate::document::sentence::is_terminal;
 
 /// Paragraphs from which on white space before them says how the page prints paragraphs.
@@ -27,13 +27,11 @@ fn add_first_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
             && kinds[i + 1] == BlockKind::Headline;
         let below_signed =
             i > 0 && is_signed(text, &lines[i - 1]) && lines[i + 1].blank_before == 0;
-        if is_above && (below_signed || lines[i + 1].span.of(text).starts_with(&DASH)) {
+        if is_above && (below_signed || opens_with_dash(lines[i + 1].span.of(text))) {
             kinds[i] = BlockKind::Headline;
         }
     }
 }
-
-const DASH: [char; 2] = ['—', '—'];
 
 /// What stands between a headline and the dateline or byline of its text is a deck too, and so is one line there that opens with a dash or
 /// is as long as the headline.
@@ -42,7 +40,7 @@ fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         if kinds[first - 1] != BlockKind::Headline {
             continue;
         }
-        let is_deck = |&i: &usize| {
+        let may_be_deck = |&i: &usize| {
             lines[i].kind == LineKind::Short
                 && kinds[i] == BlockKind::Body
                 && lines[i].blank_before == 0
@@ -50,31 +48,24 @@ fn add_last_decks(text: &[char], lines: &[Line], kinds: &mut [BlockKind]) {
         };
         let decks = (first..lines.len())
             .take(MAX_LAST_DECKS + 1)
-            .take_while(is_deck)
+            .take_while(may_be_deck)
             .count();
         let below = first + decks;
         let is_credited = lines.get(below).is_some_and(|line| {
             let is_byline = kinds[below] == BlockKind::Byline && !is_of_a_photo(line.span.of(text));
             line.blank_before == 0 && (line.dateline_chars > 0 || is_byline)
         });
-        let opens_with_dash = |i: usize| {
-            lines
-                .get(i)
-                .is_some_and(|line| line.span.of(text).starts_with(&DASH))
+        let is_deck = || {
+            let Some(next) = lines.get(below) else {
+                return false;
+            };
+            let (above, deck) = (lines[first - 1].span, lines[first].span.of(text));
+            let is_dashed = opens_with_dash(deck) && !opens_with_dash(next.span.of(text));
+            let is_above_text = kinds[below] != BlockKind::Headline && next.blank_before == 0;
+            let is_couplet = above.len() == deck.len() && deck.len() >= MIN_COUPLET_CHARS;
+            is_dashed || is_above_text && is_couplet && !stands_beside_furniture(deck)
         };
-        let is_dashed = opens_with_dash(first) && !opens_with_dash(below);
-        let as_long = |above: &Line, line: &Line| {
-            above.span.len() == line.span.len() && line.span.len() >= MIN_COUPLET_CHARS
-        };
-        let is_above_text = lines
-            .get(below)
-            .is_some_and(|line| kinds[below] != BlockKind::Headline && line.blank_before == 0);
-        let is_date = || stands_beside_furniture(lines[first].span.of(text));
-        let is_couplet = is_above_text
-            && !is_date()
-            && as_long(&lines[first - 1], &lines[first.min(lines.len() - 1)]);
-        let is_deck = decks == 1 && below < lines.len() && (is_dashed || is_couplet);
-        if decks <= MAX_LAST_DECKS && is_credited || is_deck {
+        if decks <= MAX_LAST_DECKS && is_credited || decks == 1 && is_deck() {
             kinds[first..below].fill(BlockKind::Headline);
         }
     }

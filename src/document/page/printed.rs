@@ -2,7 +2,7 @@
 
 use super::credits::trailing_credit;
 use super::furniture::is_furniture;
-use super::line::{PATTERN_CHARS, after_last_sentence, ends_in_a_note, last_mark};
+use super::line::{PATTERN_CHARS, after_last_sentence, ends_in_a_note, last_mark, opens_with_dash};
 use super::seams;
 use crate::document::Span;
 use crate::document::sentence::is_terminal;
@@ -44,7 +44,7 @@ pub(super) fn is_set_off(text: &[char], lines: &[Printed], i: usize, usual: usiz
     let said = lines[i].span.of(text);
     let is_finished = |above: &[char]| last_mark(above) == Some('。') || is_furniture(above);
     // A deck opens with a dash.
-    let opens = i == 0 || said.starts_with(&['—', '—']);
+    let opens = i == 0 || opens_with_dash(said);
     let is_apart =
         opens || lines[i].blank_before > usual && is_finished(lines[i - 1].span.of(text));
     let commas = said.iter().filter(|c| matches!(c, '，' | ',')).count();

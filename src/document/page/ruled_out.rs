@@ -2,6 +2,7 @@
 
 use super::furniture;
 use super::line::{self, Line, LineKind};
+use super::signatures::{is_letter, may_sign_letter};
 use crate::text::fold::{folded_head, is_han};
 use crate::text::patterns::PATTERNS;
 use std::collections::HashSet;
@@ -132,16 +133,11 @@ fn is_boilerplate(line: &[char]) -> bool {
 
 /// `读者 钱女士`, below a letter to the editor and above the reply.
 fn signs_letter(text: &[char], lines: &[Line], i: usize) -> bool {
-    let head = |line: &Line| folded_head(line.span.of(text), LETTER_CHARS);
     let above = lines[i.saturating_sub(MAX_LETTER_LINES)..i].iter().rev();
     let mut letter = above.take_while(|line| line.kind == LineKind::Body);
-    lines[i].span.len() <= LETTER_CHARS
-        && PATTERNS.letter_signature.is_match(&head(&lines[i]))
-        && letter.any(|line| PATTERNS.letter.is_match(&head(line)))
+    may_sign_letter(lines[i].span.of(text)) && letter.any(|line| is_letter(line.span.of(text)))
 }
 
-/// What is looked at of a letter's lines for whom it addresses and who signs it.
-const LETTER_CHARS: usize = 24;
 /// Paragraphs of a letter.
 const MAX_LETTER_LINES: usize = 8;
 

@@ -18,7 +18,7 @@ pub(super) fn sign(article: &mut Article) {
     if !article.byline.is_empty() {
         return;
     }
-    if is_letter(article) {
+    if is_letter(&article.text) {
         sign_letter(article);
     } else {
         sign_report(article);
@@ -51,14 +51,7 @@ fn sign_report(article: &mut Article) {
 
 /// Who wrote a letter (`编辑同志：…`) stands below it: `读者 钱女士`, `东江机械厂 何田`.
 fn sign_letter(article: &mut Article) {
-    let signs = |span: &&Span| {
-        let line = span.of(&article.text);
-        span.start > 0
-            && line.len() <= MAX_SIGNATURE_CHARS
-            && PATTERNS
-                .letter_signature
-                .is_match(&folded_head(line, MAX_SIGNATURE_CHARS))
-    };
+    let signs = |span: &&Span| span.start > 0 && may_sign_letter(span.of(&article.text));
     let Some(&line) = article.headings.iter().rfind(signs) else {
         return;
     };
@@ -69,10 +62,19 @@ fn sign_letter(article: &mut Article) {
     article.asides.sort_unstable_by_key(|aside| aside.start);
 }
 
-fn is_letter(article: &Article) -> bool {
+/// Whether a text, or a line, addresses the editor.
+pub(super) fn is_letter(text: &[char]) -> bool {
     PATTERNS
         .letter
-        .is_match(&folded_head(&article.text, SALUTATION_CHARS))
+        .is_match(&folded_head(text, SALUTATION_CHARS))
+}
+
+/// Whether a line may say who wrote the letter above it: `读者 钱女士`.
+pub(super) fn may_sign_letter(line: &[char]) -> bool {
+    line.len() <= MAX_SIGNATURE_CHARS
+        && PATTERNS
+            .letter_signature
+            .is_match(&folded_head(line, MAX_SIGNATURE_CHARS))
 }
 
 #[cfg(test)]

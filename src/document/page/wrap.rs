@@ -280,16 +280,15 @@ impl Wrapped {
         let is_item = |i: &usize| is_enumerated(lines[*i].span.of(text));
         let is_list = here.clone().filter(is_item).count() >= MIN_ITEMS;
         for i in below_full {
-            let (upper, lower) = (&lines[i - 1], &lines[i]);
+            let lower = &lines[i];
+            let (above, below) = (lines[i - 1].span.of(text), lower.span.of(text));
             // What opens a paragraph, and is the page's or says who wrote it, is all of it.
             let is_no_text = || {
-                let (said, below) = (upper.span.of(text), lower.span.of(text));
-                (is_furniture(said) || is_credit(said) && !opens_report(said))
-                    && !seams::reads_on(said, below, 0.0)
+                (is_furniture(above) || is_credit(above) && !opens_report(above))
+                    && !seams::reads_on(above, below, 0.0)
             };
             let heads = !out[i - 1]
                 && (is_no_text() || may_be_set_off && is_set_off(text, lines, i - 1, usual));
-            let (above, below) = (upper.span.of(text), lower.span.of(text));
             // What is neither full nor the end of a sentence is no part of a paragraph: a headline after a full last line.
             let stands_alone = is_list && is_enumerated(below)
                 || stops(above) && !self.is_full(i) && !ends_somehow(below)
